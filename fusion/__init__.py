@@ -1,0 +1,1 @@
+"""What is learned: readers, models, objectives, survival statistics and the interaction audit."""

@@ -1,0 +1,47 @@
+"""Shapes that recur, and the batch of patients every model reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Times: TypeAlias = Float[Tensor, " patient"]
+"""Follow-up in days, >= 0."""
+
+Events: TypeAlias = Bool[Tensor, " patient"]
+"""True = death (or progression) seen; False = censored."""
+
+LogHazards: TypeAlias = Float[Tensor, " patient"]
+"""Model output, higher = earlier event."""
+
+Tokens: TypeAlias = Float[Tensor, "patient token width"]
+"""One modality's embedding: a few tokens a patient."""
+
+
+@dataclass(frozen=True)
+class Bags:
+    """Patch features of several patients, padded to one length.
+
+    Attributes:
+        features: Patch features; padding is zero.
+        mask: True = real patch.
+    """
+
+    features: Float[Tensor, "patient patch feature"]
+    mask: Bool[Tensor, "patient patch"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a model reads of some patients.
+
+    Attributes:
+        inputs: For each modality its bags (`slides`) or vectors (patient x feature). A patient
+            who lacks a modality has zeros there.
+        present: For each modality, True where the patient has it.
+    """
+
+    inputs: Mapping[str, Bags | Float[Tensor, "patient feature"]]
+    present: Mapping[str, Bool[Tensor, " patient"]]
