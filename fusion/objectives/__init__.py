@@ -1,0 +1,1 @@
+"""What training minimises; each objective states whether it couples patients."""
