@@ -1,0 +1,76 @@
+"""Arrays and a JSON document in one safetensors file, written whole or not at all."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from fusion.errors import ModelFileError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`; a crash leaves the old file or the new one.
+
+    Source: own (temporary sibling, fsync, rename).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> str:
+    """Write arrays and a document to `path` and return the file's SHA-256.
+
+    Args:
+        path: Where to write.
+        arrays: Named arrays.
+        document: Anything JSON holds.
+
+    Returns:
+        The hash as hexadecimal text.
+
+    Source: own.
+    """
+    packed = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    text = json.dumps(document, allow_nan=False, sort_keys=True)
+    content = save(packed, metadata={"concord": text})
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and the document of a file that `save_arrays` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Arrays by name, and the document.
+
+    Raises:
+        ModelFileError: The file is missing, damaged, or not one of ours.
+
+    Source: own.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"Model file must exist, got '{path}'. Check the path.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
+        return arrays, json.loads(metadata["concord"])
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise ModelFileError(
+            f"Model file must be one that Concord wrote, got '{path}': {error}. "
+            "Use the model.safetensors of a run."
+        ) from None

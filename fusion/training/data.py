@@ -1,0 +1,125 @@
+"""One site's patients as tensors: scaled vectors in memory, bags read from disk when asked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from fusion.readers.bags import BagReader
+from fusion.readers.cohort import Cohort
+from fusion.readers.omics import align, omics_vector
+from fusion.seeding import digest, generator
+from fusion.training.plan import Plan
+from fusion.types import Bags, Batch
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a training step's random choices depend on, apart from the patient.
+
+    Source: own.
+    """
+
+    seed: int
+    site: str
+    round: int
+    step: int
+
+    def key(self, patient: str) -> int:
+        """Return the number that seeds one patient's patches and dropout in this step."""
+        return digest(self.seed, self.site, self.round, self.step, patient)
+
+
+class PatientData:
+    """Patients of one site, scaled as the plan says.
+
+    Args:
+        cohort: The checked folder.
+        plan: What the sites agreed on.
+        max_patches: Patches a patient drawn for each training step.
+
+    Privacy: holds patient data; nothing here leaves the site.
+
+    Source: own.
+    """
+
+    def __init__(self, cohort: Cohort, plan: Plan, *, max_patches: int) -> None:
+        self.cohort, self.plan, self.max_patches = cohort, plan, max_patches
+        self.time = torch.tensor(cohort.time)
+        self.event = torch.tensor(cohort.event)
+        self.present: dict[str, Bool[Tensor, " patient"]] = {}
+        if "omics" in plan.modalities:
+            vector = align(
+                omics_vector(cohort, tables=plan.tables, clinical=plan.clinical), plan.scaling.names
+            )
+            self.omics = torch.tensor(plan.scaling.transform_omics(vector.values))
+            self.present["omics"] = torch.tensor(vector.present)
+        if "slides" in plan.modalities:
+            self.bags = BagReader(cohort.slides, width=plan.feature_width)
+            self.present["slides"] = torch.tensor(cohort.has_slides)
+
+    def __len__(self) -> int:
+        return len(self.cohort.patients)
+
+    def keys(self, rows: Sequence[int], draw: Draw) -> list[int]:
+        """Return each patient's seed in one training step."""
+        return [draw.key(self.cohort.patients[row]) for row in rows]
+
+    def batch(self, rows: Sequence[int], keys: Sequence[int]) -> Batch:
+        """Return patients with freshly drawn patches.
+
+        Args:
+            rows: Which patients.
+            keys: Their seeds in this step; equal seeds draw equal patches.
+
+        Returns:
+            Padded bags and vectors.
+        """
+        picked = torch.tensor(list(rows), dtype=torch.int64)
+        inputs: dict[str, Bags | Float[Tensor, "patient feature"]] = {}
+        if "slides" in self.plan.modalities:
+            inputs["slides"] = pad(
+                [self._sample(row, key) for row, key in zip(rows, keys, strict=True)],
+                width=self.plan.feature_width,
+            )
+        if "omics" in self.plan.modalities:
+            inputs["omics"] = self.omics[picked]
+        present = {modality: mask[picked] for modality, mask in self.present.items()}
+        return Batch({m: inputs[m] for m in self.plan.modalities}, present)
+
+    def chunks(self, row: int, size: int) -> Iterator[Float[np.ndarray, "patch feature"]]:
+        """Yield all of one patient's scaled patches, at most `size` at once."""
+        for chunk in self.bags.chunks(row, size):
+            yield self.plan.scaling.transform_patches(chunk)
+
+    def _sample(self, row: int, key: int) -> Float[np.ndarray, "patch feature"]:
+        if not self.cohort.has_slides[row]:
+            return np.zeros((0, self.plan.feature_width), dtype=np.float32)
+        drawn = self.bags.sample(
+            row, max_patches=self.max_patches, generator=generator(key, "patches")
+        )
+        return self.plan.scaling.transform_patches(drawn)
+
+
+def pad(bags: Sequence[Float[np.ndarray, "patch feature"]], *, width: int) -> Bags:
+    """Return bags padded with zeros to the longest one.
+
+    Args:
+        bags: Patches of each patient; a patient without slides has none.
+        width: Features of a patch.
+
+    Returns:
+        At least one (masked) patch a patient.
+
+    Source: own.
+    """
+    longest = max([1, *(len(bag) for bag in bags)])
+    features = np.zeros((len(bags), longest, width), dtype=np.float32)
+    mask = np.zeros((len(bags), longest), dtype=bool)
+    for place, bag in enumerate(bags):
+        features[place, : len(bag)] = bag
+        mask[place, : len(bag)] = True
+    return Bags(torch.from_numpy(features), torch.from_numpy(mask))

@@ -1,0 +1,97 @@
+"""A model applied to whole bags: every patch, in chunks, one encoding a modality."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from fusion.encoders.patches import PatchEncoder
+from fusion.models.base import AbstractFusionModel
+from fusion.training.data import PatientData, pad
+from fusion.training.plan import SurvivalNetwork
+from fusion.types import Tokens
+
+CHUNK = 8192
+"""Patches held in memory at once."""
+
+
+@torch.no_grad()
+def embed(
+    model: AbstractFusionModel, data: PatientData, rows: Sequence[int]
+) -> tuple[dict[str, Tokens], dict[str, Bool[Tensor, " patient"]]]:
+    """Return each modality's tokens for some patients, from all their patches.
+
+    Args:
+        model: Put into evaluation mode here.
+        data: The site's patients.
+        rows: Which of them.
+
+    Returns:
+        Tokens by modality, and who has the modality.
+
+    Source: own.
+    """
+    model.eval()
+    picked = torch.tensor(list(rows), dtype=torch.int64)
+    present = {modality: mask[picked] for modality, mask in data.present.items()}
+    embeddings: dict[str, Tokens] = {}
+    if "slides" in model.modalities:
+        embeddings["slides"] = _embed_slides(model.encoders["slides"], data, rows)
+    if "omics" in model.modalities:
+        embeddings["omics"] = model.encode("omics", data.omics[picked])
+    return {m: embeddings[m] for m in model.modalities}, present
+
+
+@torch.no_grad()
+def log_hazards(
+    network: SurvivalNetwork, data: PatientData, rows: Sequence[int]
+) -> Float[np.ndarray, " patient"]:
+    """Return each patient's log hazard, from all their patches and without dropout.
+
+    Source: own.
+    """
+    embeddings, present = embed(network.fusion, data, rows)
+    return network.fusion.fuse(embeddings, present).double().numpy()
+
+
+def _embed_slides(encoder: PatchEncoder, data: PatientData, rows: Sequence[int]) -> Tokens:
+    """Encode small bags together, a bag larger than a chunk piece by piece."""
+    parts = []
+    for group in _groups([data.bags.patches(row) for row in rows]):
+        members = [rows[place] for place in group]
+        if len(members) > 1 or data.bags.patches(members[0]) <= CHUNK:
+            bags = [next(iter(data.chunks(row, CHUNK)), _none(data)) for row in members]
+            parts.append(encoder(pad(bags, width=data.plan.feature_width)))
+        else:
+            parts.append(_embed_large(encoder, data, members[0]))
+    if not parts:
+        return encoder(pad([_none(data)], width=data.plan.feature_width))[:0]
+    return torch.cat(parts)
+
+
+def _embed_large(encoder: PatchEncoder, data: PatientData, row: int) -> Tokens:
+    state = None
+    for chunk in data.chunks(row, CHUNK):
+        part = encoder.partial(pad([chunk], width=data.plan.feature_width))
+        state = part if state is None else encoder.merge(state, part)
+    return encoder.finish(state)
+
+
+def _none(data: PatientData) -> Float[np.ndarray, "patch feature"]:
+    return np.zeros((0, data.plan.feature_width), dtype=np.float32)
+
+
+def _groups(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Yield runs of neighbours whose padded bags hold at most CHUNK patches."""
+    group: list[int] = []
+    longest = 0
+    for place, size in enumerate(sizes):
+        longest = max(longest, size, 1)
+        if group and longest * (len(group) + 1) > CHUNK:
+            yield group
+            group, longest = [], max(size, 1)
+        group.append(place)
+    if group:
+        yield group

@@ -1,0 +1,189 @@
+"""One site's work in one round: some optimiser steps on the exact gradient of its patients."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fusion.config import RunConfig, TrainingConfig
+from fusion.errors import ConcordError
+from fusion.models.dropout import set_dropout_keys
+from fusion.seeding import generator
+from fusion.training.data import Draw, PatientData
+from fusion.training.plan import SurvivalNetwork
+from fusion.types import LogHazards
+
+BASELINE_SPEED = 10.0
+"""The shared baseline learns so much faster than the weights; it has a handful of parameters."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a site reports of a round.
+
+    Attributes:
+        steps: Optimiser steps taken.
+        loss: Mean training loss over them.
+
+    Source: own.
+    """
+
+    steps: int
+    loss: float
+
+
+def train_round(
+    network: SurvivalNetwork,
+    data: PatientData,
+    rows: Sequence[int],
+    config: RunConfig,
+    *,
+    round_number: int,
+) -> Training:
+    """Take the round's local steps; `network` is changed in place.
+
+    A step's gradient is that of the site's whole training set (`batch_patients` = 0) or an
+    unbiased estimate from some patients, who for a coupled objective are still compared with the
+    site's full risk set. Memory does not grow with the number of patients.
+
+    Args:
+        network: Holds the received global weights.
+        data: The site's patients.
+        rows: Its training patients.
+        config: The run's settings.
+        round_number: 1 for the first round.
+
+    Returns:
+        Steps and mean loss.
+
+    Raises:
+        ConcordError: The loss is not finite.
+
+    Privacy: reads patient data; only the changed weights and the mean loss are meant to leave.
+
+    Source: own.
+    """
+    anchor = [parameter.detach().clone() for parameter in network.parameters()]
+    optimiser = _optimiser(network, config.training, _rate(config, round_number))
+    losses = []
+    for step in range(config.training.local_steps):
+        draw = Draw(config.seed, data.cohort.name, round_number, step)
+        optimiser.zero_grad()
+        losses.append(_accumulate(network, data, rows, config.training, draw))
+        if not math.isfinite(losses[-1]):
+            raise _diverged(losses[-1], round_number, step)
+        _pull(network, anchor, config.federation.proximal_mu)
+        optimiser.step()
+    return Training(steps=len(losses), loss=float(np.mean(losses)))
+
+
+def _accumulate(
+    network: SurvivalNetwork,
+    data: PatientData,
+    rows: Sequence[int],
+    config: TrainingConfig,
+    draw: Draw,
+) -> float:
+    """Add one step's gradient to the parameters and return its loss."""
+    network.train()
+    chosen = _choose(rows, config.batch_patients, draw)
+    compared = list(rows) if network.objective.couples_patients else chosen
+    if compared == chosen and len(chosen) <= config.micro_batch:
+        loss = _loss(network, _forward(network, data, chosen, draw), data, chosen)
+        loss.backward()
+        return float(loss.detach())
+    loss, pull = _first_pass(network, data, compared, config.micro_batch, draw)
+    scale = len(compared) / len(chosen)
+    for part in _parts(chosen, config.micro_batch):
+        outputs = _forward(network, data, part, draw)
+        slope = torch.stack([pull[row] for row in part])
+        (outputs * slope).sum().mul(scale).backward()
+    return loss
+
+
+def _first_pass(
+    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], size: int, draw: Draw
+) -> tuple[float, Mapping[int, Tensor]]:
+    """Return the loss and its derivative by each patient's output; the baseline's gradient is added."""
+    with torch.no_grad():
+        parts = [_forward(network, data, part, draw) for part in _parts(rows, size)]
+    outputs = torch.cat(parts).requires_grad_()
+    loss = _loss(network, outputs, data, rows)
+    loss.backward()
+    return float(loss.detach()), dict(zip(rows, outputs.grad, strict=True))
+
+
+def _forward(
+    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw
+) -> LogHazards:
+    keys = data.keys(rows, draw)
+    set_dropout_keys(network.fusion, torch.tensor(keys, dtype=torch.int64))
+    outputs = network.fusion(data.batch(rows, keys))
+    set_dropout_keys(network.fusion, None)
+    return outputs
+
+
+def _loss(
+    network: SurvivalNetwork, outputs: LogHazards, data: PatientData, rows: Sequence[int]
+) -> Tensor:
+    picked = torch.tensor(list(rows), dtype=torch.int64)
+    return network.objective.loss(outputs, time=data.time[picked], event=data.event[picked])
+
+
+def _choose(rows: Sequence[int], number: int, draw: Draw) -> list[int]:
+    if number == 0 or number >= len(rows):
+        return list(rows)
+    drawn = generator(draw.seed, draw.site, draw.round, draw.step, "patients")
+    return sorted(int(row) for row in drawn.choice(np.asarray(rows), size=number, replace=False))
+
+
+def _parts(rows: Sequence[int], size: int) -> list[list[int]]:
+    return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+def _rate(config: RunConfig, round_number: int) -> float:
+    """Return the round's learning rate: constant, or a cosine from 1 to a tenth."""
+    if config.training.schedule == "constant" or config.rounds == 1:
+        return config.training.lr
+    angle = math.pi * (round_number - 1) / (config.rounds - 1)
+    return config.training.lr * (0.55 + 0.45 * math.cos(angle))
+
+
+def _optimiser(
+    network: SurvivalNetwork, config: TrainingConfig, rate: float
+) -> torch.optim.Optimizer:
+    """Return the optimiser; weight decay spares biases, norms, placeholders and the baseline."""
+    named = list(network.fusion.named_parameters())
+    matrices = [p for name, p in named if p.ndim > 1 and not name.startswith("placeholders")]
+    others = [p for name, p in named if p.ndim <= 1 or name.startswith("placeholders")]
+    baseline = list(network.objective.parameters())
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+        {"params": baseline, "weight_decay": 0.0, "lr": rate * BASELINE_SPEED},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=0.9)
+    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, lr=rate)
+
+
+def _pull(network: SurvivalNetwork, anchor: Sequence[Tensor], strength: float) -> None:
+    """Add FedProx's gradient: strength times the distance from the received weights."""
+    if strength == 0:
+        return
+    for parameter, start in zip(network.parameters(), anchor, strict=True):
+        if parameter.grad is not None:
+            parameter.grad.add_(parameter.detach() - start, alpha=strength)
+
+
+def _diverged(loss: float, round_number: int, step: int) -> ConcordError:
+    text = (
+        f"Training loss must be finite, got {loss} in round {round_number}, step {step + 1}. "
+        "Lower training.lr or training.local-steps."
+    )
+    return ConcordError(text, public=text)

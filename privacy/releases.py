@@ -1,0 +1,80 @@
+"""The closed list of what may cross from a site to the coordinator, and the check that keeps it closed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from privacy.errors import PrivacyError
+
+
+@dataclass(frozen=True)
+class Release:
+    """One thing that may leave a site.
+
+    Attributes:
+        kind: `model` (weights), `sums` (mergeable sums over patients), `figure` (one number for
+            one site) or `fact` (about the folder, not about a patient).
+        says: What it is, for a privacy officer.
+
+    Source: own.
+    """
+
+    kind: Literal["model", "sums", "figure", "fact"]
+    says: str
+
+
+RELEASES: Mapping[str, Release] = {
+    "site": Release("fact", "Name of the site."),
+    "role": Release("fact", "Whether the site trains or only evaluates."),
+    "encoder": Release("fact", "Name of the slide feature encoder."),
+    "feature-width": Release("fact", "Features of a patch."),
+    "tables": Release("fact", "Names of the omics tables."),
+    "features": Release("fact", "Names of genes and clinical columns."),
+    "data-hash": Release("fact", "Hash of the folder's content."),
+    "patients": Release("sums", "Patients in each split."),
+    "events": Release("sums", "Events in each split."),
+    "missing": Release("sums", "Patients who lack a modality."),
+    "outcome-histogram": Release("sums", "Training patients by time bin and event."),
+    "scaling.count": Release("sums", "Training patients behind each input's sums."),
+    "scaling.total": Release("sums", "Sum of each clipped input over training patients."),
+    "scaling.square": Release("sums", "Sum of squares of each clipped input."),
+    "scaling.slide-count": Release("sums", "Training patients with slides."),
+    "scaling.slide-total": Release("sums", "Sum of their mean patches."),
+    "scaling.slide-square": Release("sums", "Sum of their mean squared patches."),
+    "scaling.clipped": Release("sums", "Number of values cut by the clip, and of all values."),
+    "model": Release("model", "Weights after local training."),
+    "num-examples": Release("sums", "Weight of the update: training patients or events."),
+    "steps": Release("figure", "Optimiser steps taken."),
+    "train-loss": Release("figure", "Mean training loss of the round."),
+    "loss": Release("sums", "Sum of the losses, and patients behind it."),
+    "outcome-counts": Release("sums", "Patients by time bin, event and risk bin."),
+    "risk-moments": Release("sums", "Number, sum and sum of squares of the risks."),
+    "concordance": Release("figure", "The site's own concordance: pairs, value, standard error."),
+    "uno": Release("figure", "The site's own concordance after Uno, likewise."),
+    "brier": Release("sums", "Number, sum and sum of squares of integrated Brier contributions."),
+    "baseline": Release("sums", "Events and hazard at risk in each time bin."),
+    "embedding-means": Release("sums", "Sum of each modality's embedding, and patients behind it."),
+    "audit": Release("sums", "Sums and cross-products of interaction figures, and pair counts."),
+}
+"""Name of a release to what it is. A name with a suffix after ':' belongs to its stem."""
+
+
+def check_releases(names: Iterable[str]) -> None:
+    """Raise unless every name is on the list.
+
+    Args:
+        names: What a reply is about to carry; `stem:suffix` counts as `stem`.
+
+    Raises:
+        PrivacyError: Names the first one that is not on the list.
+
+    Privacy: the last gate before the wire; the reply is not sent.
+
+    Source: own.
+    """
+    for name in names:
+        if name.partition(":")[0] not in RELEASES:
+            raise PrivacyError(
+                f"Release must be on the list in privacy/releases.py, got '{name}'. "
+                "Nothing was sent. Add it there with a reason, or do not send it."
+            )
