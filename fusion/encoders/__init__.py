@@ -1,0 +1,1 @@
+"""From one modality's raw inputs to a few tokens a patient."""

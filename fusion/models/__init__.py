@@ -1,0 +1,1 @@
+"""Fusion models, one file a method; `build` holds the registry."""

@@ -1,0 +1,93 @@
+"""Dropout whose mask belongs to a patient, not to the batch the patient happens to sit in."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
+FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
+SECOND = 0x94D049BB133111EB - (1 << 64)
+LANES = 4
+LEVELS = 1 << 16
+
+
+class PatientDropout(nn.Module):
+    """Drops elements by a pure function of (patient key, layer, element).
+
+    Two passes over the same patient see the same mask, whoever shares the batch. Without keys
+    (a notebook) training falls back to ordinary dropout; evaluation changes nothing. The
+    probability is kept to 1/65,536, and kept elements are scaled so that the mean stays.
+
+    Args:
+        probability: Share of elements dropped, 0 <= probability < 1.
+
+    Source: own; the hash is splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+        self.states: Tensor | None = None
+        self._dropped = min(round(probability * LEVELS), LEVELS - 1)
+
+    def forward(self, values: Float[Tensor, "patient ..."]) -> Float[Tensor, "patient ..."]:
+        """Return `values` with elements dropped (training) or as they are (evaluation)."""
+        if not self.training or not self._dropped:
+            return values
+        if self.states is None:
+            return dropout(values, self.probability)
+        return values * self._factor(values)
+
+    def multiplier(self, like: Float[Tensor, "patient ..."]) -> Float[Tensor, "patient ..."] | None:
+        """Return what multiplies values shaped `like` (None = nothing is dropped).
+
+        For a mask shared along an axis that `like` lacks, such as the patches of a bag.
+        """
+        if not self.training or not self._dropped:
+            return None
+        return (
+            dropout(torch.ones_like(like), self.probability)
+            if self.states is None
+            else self._factor(like)
+        )
+
+    def _factor(self, like: Tensor) -> Tensor:
+        keep = _lanes(self.states, math.prod(like.shape[1:])) >= self._dropped - LEVELS // 2
+        return keep.to(like.dtype).mul_(LEVELS / (LEVELS - self._dropped)).view(like.shape)
+
+
+def set_dropout_keys(model: nn.Module, keys: Int64[Tensor, " patient"] | None) -> None:
+    """Say whose masks the next forward passes of `model` draw.
+
+    Args:
+        model: Any module; its `PatientDropout` layers are numbered in the order of definition.
+        keys: One number a patient of the coming batch, in its order, such as
+            `seeding.digest(seed, site, round, step, patient)`; None = ordinary dropout.
+
+    Source: own.
+    """
+    layers = [module for module in model.modules() if isinstance(module, PatientDropout)]
+    if keys is None:
+        for layer in layers:
+            layer.states = None
+        return
+    salts = torch.arange(1, len(layers) + 1, device=keys.device).mul_(SECOND)
+    for layer, states in zip(layers, _mixed(salts[:, None] + keys), strict=True):
+        layer.states = states[:, None]
+
+
+def _lanes(states: Tensor, elements: int) -> Tensor:
+    """Return patient x element 16-bit integers: each 64-bit hash serves four elements."""
+    blocks = torch.arange(1, -(-elements // LANES) + 1, device=states.device).mul_(GOLDEN)
+    return _mixed(states + blocks).view(torch.int16)[:, :elements]
+
+
+def _mixed(counters: Tensor) -> Tensor:
+    """Return splitmix64's output for each counter; the argument is overwritten."""
+    for shift, factor in ((30, FIRST), (27, SECOND), (31, 1)):
+        shifted = (counters >> shift).bitwise_and_((1 << (64 - shift)) - 1)
+        counters.bitwise_xor_(shifted).mul_(factor)
+    return counters

@@ -1,0 +1,52 @@
+"""From an omics vector to a few tokens a patient."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from fusion.encoders.dropout import PatientDropout
+from fusion.types import Tokens
+
+
+class RawVector(nn.Module):
+    """The vector itself as the one token: nothing learned.
+
+    Args:
+        width_in: Length of the vector.
+        dropout: Probability that an entry is dropped in training.
+
+    Source: own.
+    """
+
+    def __init__(self, width_in: int, *, dropout: float) -> None:
+        super().__init__()
+        self.tokens, self.width = 1, width_in
+        self.dropout = PatientDropout(dropout)
+
+    def forward(self, vector: Float[Tensor, "patient feature"]) -> Tokens:
+        """Return the vector as one token."""
+        return self.dropout(vector)[:, None]
+
+
+class VectorEncoder(nn.Module):
+    """ReLU(linear) of the vector, split into tokens.
+
+    Args:
+        width_in: Length of the vector.
+        tokens: Tokens a patient.
+        width: Width of a token.
+        dropout: Probability that an entry is dropped in training.
+
+    Source: own.
+    """
+
+    def __init__(self, width_in: int, *, tokens: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.tokens, self.width = tokens, width
+        self.dropout = PatientDropout(dropout)
+        self.project = nn.Linear(width_in, tokens * width)
+
+    def forward(self, vector: Float[Tensor, "patient feature"]) -> Tokens:
+        """Return the tokens of each patient."""
+        projected = torch.relu(self.project(self.dropout(vector)))
+        return projected.unflatten(1, (self.tokens, self.width))
