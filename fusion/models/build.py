@@ -11,7 +11,13 @@ from fusion.encoders.genes import RawVector, VectorEncoder
 from fusion.encoders.patches import AttentionPatches, MeanPatches
 from fusion.errors import ConfigError, FederationError
 from fusion.models.base import AbstractFusion, FusionModel, Shape, Shapes, shapes_of
+from fusion.models.bilinear import Bilinear
+from fusion.models.cross_attention import CrossAttention
+from fusion.models.early import Early
 from fusion.models.gated import Gated
+from fusion.models.late import Late
+from fusion.models.linear import Linear
+from fusion.models.unimodal import Unimodal
 from fusion.registry import Registry
 from fusion.seeding import digest
 
@@ -48,6 +54,52 @@ MODELS: Registry[ModelEntry] = Registry("model")
 INTERSHAP_COX = "InterSHAP-Cox, arXiv 2603.29977"
 
 MODELS.add(
+    "early",
+    ModelEntry(
+        title="Early fusion",
+        paper=INTERSHAP_COX,
+        fusion=lambda shapes, c: Early(shapes, hidden=(c.hidden, c.hidden), dropout=c.dropout),
+        reference=lambda shapes: Early(shapes, hidden=(2048, 200), dropout=0.25),
+        at_least=2,
+    ),
+)
+MODELS.add(
+    "late",
+    ModelEntry(
+        title="Late fusion",
+        paper=INTERSHAP_COX,
+        fusion=lambda shapes, c: Late(shapes, hidden=c.hidden, dropout=c.dropout),
+        at_least=2,
+    ),
+)
+MODELS.add(
+    "cross_attention",
+    ModelEntry(
+        title="Cross-attention fusion",
+        paper=INTERSHAP_COX,
+        fusion=lambda shapes, c: CrossAttention(
+            shapes, width=c.hidden, heads=c.heads, hidden=c.hidden, dropout=c.dropout
+        ),
+        reference=lambda shapes: CrossAttention(
+            shapes, width=256, heads=8, hidden=256, dropout=0.25
+        ),
+        at_least=2,
+    ),
+)
+MODELS.add(
+    "bilinear",
+    ModelEntry(
+        title="Low-rank bilinear fusion",
+        paper=INTERSHAP_COX,
+        fusion=lambda shapes, c: Bilinear(
+            shapes, rank=c.rank, hidden=c.hidden, dropout=c.dropout, norm=c.norm
+        ),
+        reference=lambda shapes: Bilinear(shapes, rank=64, hidden=64, dropout=0.25, norm="batch"),
+        at_least=2,
+        norms=("layer", "batch"),
+    ),
+)
+MODELS.add(
     "gated",
     ModelEntry(
         title="Gated fusion",
@@ -55,6 +107,33 @@ MODELS.add(
         fusion=lambda shapes, c: Gated(shapes, width=c.hidden, hidden=c.hidden, dropout=c.dropout),
         reference=lambda shapes: Gated(shapes, width=256, hidden=64, dropout=0.25),
         at_least=2,
+    ),
+)
+MODELS.add(
+    "wsi_only",
+    ModelEntry(
+        title="Slides alone",
+        paper=INTERSHAP_COX,
+        fusion=lambda shapes, c: Unimodal(shapes, dropout=c.dropout),
+        takes=(SLIDES,),
+    ),
+)
+MODELS.add(
+    "omics_only",
+    ModelEntry(
+        title="Omics alone",
+        paper=INTERSHAP_COX,
+        fusion=lambda shapes, c: Unimodal(shapes, dropout=c.dropout),
+        takes=(OMICS,),
+    ),
+)
+MODELS.add(
+    "linear",
+    ModelEntry(
+        title="Linear Cox",
+        paper="Cox, JRSS B 34, 1972",
+        fusion=lambda shapes, _: Linear(shapes),
+        raw=True,
     ),
 )
 

@@ -1,0 +1,32 @@
+"""The linear Cox model: a weight for each feature, nothing else."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from fusion.models.base import AbstractFusion, Shapes, flattened
+from fusion.types import LogHazards, Tokens
+
+
+class Linear(AbstractFusion):
+    """A weighted sum of the mean patch and the omics vector; every weight starts at 0.
+
+    Dropout of input features (`model.input-dropout`) acts on it as a ridge penalty; set it to 0
+    for the plain model.
+
+    Args:
+        shapes: Size of each modality's raw vector.
+
+    Source: Cox, Regression models and life-tables, JRSS B 34, 1972.
+    """
+
+    def __init__(self, shapes: Shapes) -> None:
+        super().__init__()
+        self.weights = nn.Linear(sum(shape.flat for shape in shapes.values()), 1)
+        nn.init.zeros_(self.weights.weight)
+        nn.init.zeros_(self.weights.bias)
+
+    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+        """Return the log hazard of each patient."""
+        return self.weights(torch.cat(flattened(embeddings), 1)).squeeze(1)

@@ -1,0 +1,28 @@
+"""One modality alone: its encoder and a linear risk, the measure of what fusion adds."""
+
+from collections.abc import Mapping
+
+from fusion.models.base import AbstractFusion, Shapes, flattened
+from fusion.models.head import RiskHead
+from fusion.types import LogHazards, Tokens
+
+
+class Unimodal(AbstractFusion):
+    """A linear risk on the tokens of the one modality the model reads.
+
+    Args:
+        shapes: Size of the embedding of that modality.
+        dropout: Probability of dropout before the linear risk.
+
+    Source: arXiv 2603.29977 (unimodal models).
+    """
+
+    def __init__(self, shapes: Shapes, *, dropout: float) -> None:
+        super().__init__()
+        (shape,) = shapes.values()
+        self.head = RiskHead(shape.flat, hidden=(), dropout=dropout)
+
+    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+        """Return the log hazard of each patient."""
+        (vector,) = flattened(embeddings)
+        return self.head(vector)
