@@ -1,0 +1,1 @@
+"""Hospital files become a checked cohort."""

@@ -1,0 +1,127 @@
+"""Bags of patches: they stay on disk and are read when needed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int
+
+from fusion.readers.bag_file import BagFile
+
+CACHE_BYTES = 256 * 2**20
+"""Memory a reader may keep bags in."""
+
+
+class BagReader:
+    """Reads patients' patches from one h5 file a slide, few rows at a time.
+
+    Bags are kept in memory, in the file's own precision, until `cache_bytes` are spent; the
+    others are read again each time, only the rows wanted. Nothing is thrown out for a newcomer:
+    training passes through the patients in a circle, where a least-recently-used cache drops each
+    bag just before it is wanted.
+
+    Args:
+        slides: Bag files of each patient.
+        width: Numbers a patch.
+        cache_bytes: Memory to keep bags in; 0 = none.
+
+    Privacy: patch features; they stay in the process.
+
+    Source: own.
+    """
+
+    def __init__(
+        self,
+        slides: tuple[tuple[Path, ...], ...],
+        width: int,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self._slides, self._width, self._left = slides, width, cache_bytes
+        self._kept: dict[Path, np.ndarray] = {}
+        self._lengths: dict[Path, int] = {}
+
+    def patches(self, patient: int) -> int:
+        """Return the number of patches over all of a patient's slides; 0 = no slide.
+
+        Args:
+            patient: Position in the cohort.
+
+        Raises:
+            SiteError: A bag cannot be read.
+
+        Source: own.
+        """
+        return sum(self._length(path) for path in self._slides[patient])
+
+    def sample(
+        self, patient: int, *, max_patches: int, generator: np.random.Generator
+    ) -> Float32[np.ndarray, "patch feature"]:
+        """Return at most `max_patches` of a patient's patches, drawn without replacement.
+
+        Args:
+            patient: Position in the cohort.
+            max_patches: Most patches to draw, over all slides together.
+            generator: Decides which; unused when the patient has no more than `max_patches`.
+
+        Returns:
+            The patches in the order they have on disk.
+
+        Raises:
+            SiteError: A bag cannot be read, or holds a value that is not finite.
+
+        Source: own.
+        """
+        total = self.patches(patient)
+        if total <= max_patches:
+            return self._read(patient, np.arange(total))
+        rows = generator.choice(total, max_patches, replace=False, shuffle=False)
+        return self._read(patient, np.sort(rows))
+
+    def chunks(self, patient: int, chunk: int) -> Iterator[Float32[np.ndarray, "patch feature"]]:
+        """Yield all of a patient's patches in order, at most `chunk` at a time.
+
+        Args:
+            patient: Position in the cohort.
+            chunk: Most patches at a time.
+
+        Yields:
+            Patches in the order they have on disk; nothing for a patient without slides.
+
+        Raises:
+            SiteError: A bag cannot be read, or holds a value that is not finite.
+
+        Source: own.
+        """
+        total = self.patches(patient)
+        for start in range(0, total, chunk):
+            yield self._read(patient, np.arange(start, min(start + chunk, total)))
+
+    def _read(
+        self, patient: int, rows: Int[np.ndarray, " row"]
+    ) -> Float32[np.ndarray, "row feature"]:
+        """Return sorted rows of the patient's slides laid end to end."""
+        out = np.empty((len(rows), self._width), np.float32)
+        start = filled = 0
+        for path in self._slides[patient]:
+            stop = start + self._length(path)
+            end = int(np.searchsorted(rows, stop))
+            if end > filled:
+                out[filled:end] = self._rows(path, rows[filled:end] - start)
+            start, filled = stop, end
+        return out
+
+    def _rows(self, path: Path, rows: np.ndarray) -> np.ndarray:
+        if path in self._kept:
+            return self._kept[path][rows]
+        with BagFile(path, self._width) as bag:
+            if bag.size > self._left:
+                return bag.rows(rows)
+            self._kept[path] = bag.all()
+            self._left -= bag.size
+        return self._kept[path][rows]
+
+    def _length(self, path: Path) -> int:
+        if path not in self._lengths:
+            with BagFile(path, self._width) as bag:
+                self._lengths[path] = len(bag)
+        return self._lengths[path]

@@ -1,0 +1,261 @@
+"""A site's folder as one checked object: patients, outcomes, omics, and where the bags lie."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Shaped
+
+from fusion.errors import SiteError
+from fusion.readers.bags import CACHE_BYTES, BagReader
+from fusion.readers.findings import Finding, Findings, counted
+from fusion.readers.genomics import OmicsTable, read_omics
+from fusion.readers.outcomes import Outcomes, read_outcomes
+from fusion.readers.site import SiteDescription, read_site_description
+from fusion.readers.slides import check_bags, find_bags
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The patients of one site, sorted by identifier; every field follows that order.
+
+    Attributes:
+        name: The site's public name.
+        role: `train` or `evaluate-only`.
+        encoder: What made the patch features; empty = the site has none.
+        feature_width: Numbers a patch; 0 = the site has no slides.
+        patients: Identifiers; they stay at the site.
+        time: Follow-up in days.
+        event: True = event seen.
+        tables: Omics by name.
+        clinical: Every other clinical column, as text.
+        slides: Bag files of each patient; empty = the patient has no slide.
+        fixed_split: `train`, `validation` or `test` as the site fixed it; None = it did not.
+        notes: What the columns were taken to mean, and what was left out.
+        fingerprint: SHA-256 of the tables and of the bags' names and sizes.
+    """
+
+    name: str
+    role: str
+    encoder: str
+    feature_width: int
+    patients: tuple[str, ...]
+    time: Float[np.ndarray, " patient"]
+    event: Bool[np.ndarray, " patient"]
+    tables: Mapping[str, OmicsTable]
+    clinical: pd.DataFrame
+    slides: tuple[tuple[Path, ...], ...]
+    fixed_split: Shaped[np.ndarray, " patient"] | None
+    notes: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def has_slides(self) -> Bool[np.ndarray, " patient"]:
+        """True where the patient has at least one slide."""
+        return np.array([bool(paths) for paths in self.slides], bool)
+
+    def bags(self, cache_bytes: int = CACHE_BYTES) -> BagReader:
+        """Return a reader of the patients' patches; keep one for the length of a run.
+
+        Args:
+            cache_bytes: Memory it may keep bags in.
+
+        Source: own.
+        """
+        return BagReader(self.slides, self.feature_width, cache_bytes)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What looking through a site's folder gave.
+
+    Attributes:
+        cohort: None = a problem stopped it.
+        findings: Every problem and warning.
+        patches: Patches over all sound bags.
+    """
+
+    cohort: Cohort | None
+    findings: tuple[Finding, ...]
+    patches: int
+
+
+def read_cohort(folder: Path) -> Cohort:
+    """Return the cohort in a site folder; the bags themselves are read later.
+
+    Args:
+        folder: A site folder with its `site.toml`.
+
+    Returns:
+        A cohort of at least two patients whose bags all exist as files.
+
+    Raises:
+        SiteError: The first problem of the folder, and how many follow it.
+
+    Privacy: identifiers and outcomes; they stay in the process.
+
+    Source: own.
+    """
+    findings = Findings()
+    parts = _read_parts(read_site_description(folder), findings)
+    findings.raise_first()
+    return parts.cohort()
+
+
+def check_cohort(folder: Path) -> list[Finding]:
+    """Return everything wrong or remarkable in a site folder, after reading every bag.
+
+    Args:
+        folder: A site folder.
+
+    Returns:
+        Problems (`fatal`) and warnings; no problem = training can start.
+
+    Privacy: messages may name patients and files; only `public` may leave the site.
+
+    Source: own.
+    """
+    return list(inspect_cohort(folder).findings)
+
+
+def inspect_cohort(folder: Path) -> Inspection:
+    """Return the cohort of a site folder with everything that was found on the way.
+
+    Args:
+        folder: A site folder.
+
+    Returns:
+        The cohort if nothing stops it, all findings, and the number of patches.
+
+    Privacy: messages may name patients and files; only `public` may leave the site.
+
+    Source: own.
+    """
+    findings = Findings()
+    description = findings.attempt(lambda: read_site_description(folder))
+    if description is None:
+        return Inspection(None, findings.found, 0)
+    parts = _read_parts(description, findings)
+    patches = 0
+    if description.features is not None:
+        patches = check_bags(parts.bag_files(), description.features.width, findings)
+    if findings.fatal:
+        return Inspection(None, findings.found, patches)
+    cohort = parts.cohort()
+    _remark(cohort, findings)
+    return Inspection(cohort, findings.found, patches)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What has been read of a folder; None where a problem stopped it."""
+
+    description: SiteDescription
+    outcomes: Outcomes | None
+    tables: Mapping[str, OmicsTable | None]
+    slides: tuple[tuple[Path, ...], ...]
+
+    def bag_files(self) -> list[Path]:
+        """Return the bags of the known patients, or all there are if none is known."""
+        features = self.description.features
+        if self.outcomes is None and features is not None:
+            return sorted(features.folder.glob("*.h5"))
+        return [path for paths in self.slides for path in paths]
+
+    def cohort(self) -> Cohort:
+        """Return the cohort; every part must have been read."""
+        described, outcomes = self.description, self.outcomes
+        if outcomes is None:
+            raise SiteError(f"Site '{described.name}' must have outcomes. Run concord-site doctor.")
+        features = described.features
+        return Cohort(
+            name=described.name,
+            role=described.role,
+            encoder=features.encoder if features else "",
+            feature_width=features.width if features else 0,
+            patients=outcomes.patients,
+            time=outcomes.time,
+            event=outcomes.event,
+            tables={name: table for name, table in self.tables.items() if table is not None},
+            clinical=outcomes.clinical,
+            slides=self.slides,
+            fixed_split=outcomes.fixed_split,
+            notes=outcomes.notes + self._left_out(),
+            fingerprint=_fingerprint(described, self.slides),
+        )
+
+    def _left_out(self) -> tuple[str, ...]:
+        """Return a sentence for each thing in the folder that is not used."""
+        outcomes, features = self.outcomes, self.description.features
+        named = {name for names in outcomes.slides for name in names} if outcomes else set()
+        notes = [
+            f"{name}: {counted(table.others, 'row')} of patients not in the clinical table, unused."
+            for name, table in self.tables.items()
+            if table is not None and table.others
+        ]
+        if features is None and named:
+            notes.append(
+                "The clinical table names slides, but site.toml has no [features]: unused."
+            )
+        if features is not None:
+            spare = {path.name for path in features.folder.glob("*.h5")} - named
+            if spare:
+                notes.append(f"{counted(len(spare), 'bag')} of no patient, unused.")
+        return tuple(notes)
+
+
+def _read_parts(description: SiteDescription, findings: Findings) -> _Parts:
+    outcomes = read_outcomes(description.clinical, findings)
+    patients = outcomes.patients if outcomes else ()
+    if outcomes and len(patients) == 1:
+        findings.problem(
+            f"Site '{description.name}' must have at least 2 patients, got 1. "
+            "Pool it with another site.",
+            "A lone patient.",
+        )
+    tables = {
+        name: read_omics(path, name=name, patients=patients, findings=findings)
+        for name, path in description.omics.items()
+    }
+    slides: tuple[tuple[Path, ...], ...] = tuple(() for _ in patients)
+    if outcomes and description.features:
+        if not any(outcomes.slides):
+            findings.problem(
+                f"Clinical table must name slides in `slide` or `slide_id` when site.toml has "
+                f"[features], got none in '{description.clinical.file.name}'. Add the column, or "
+                "remove [features].",
+                "Patch features without a slide column.",
+            )
+        slides = find_bags(description.features, outcomes, findings)
+    return _Parts(description, outcomes, tables, slides)
+
+
+def _remark(cohort: Cohort, findings: Findings) -> None:
+    """Keep what is worth knowing of a cohort that can be used."""
+    if not cohort.event.any():
+        findings.warning(
+            f"Site '{cohort.name}' has no event: its own model learns nothing, its counts still "
+            "enter the pooled figures.",
+            "No event.",
+        )
+    some = np.any([cohort.has_slides, *(table.present for table in cohort.tables.values())], axis=0)
+    lacking = int((~some).sum())
+    if lacking:
+        findings.warning(
+            f"{counted(lacking, 'patient')} without slides and without omics: kept, but the model "
+            "knows nothing of them.",
+            f"{counted(lacking, 'patient')} without any modality.",
+        )
+
+
+def _fingerprint(description: SiteDescription, slides: tuple[tuple[Path, ...], ...]) -> str:
+    """Return the SHA-256 of what the site says, its tables, and its bags' names and sizes."""
+    total = hashlib.sha256(f"{description.name} {description.role}".encode())
+    for path in (description.clinical.file, *description.omics.values()):
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    for path in (path for paths in slides for path in paths):
+        total.update(f"{path.name} {path.stat().st_size}\n".encode())
+    return total.hexdigest()

@@ -1,0 +1,133 @@
+"""Omics tables: one row a patient, one column a gene."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float32
+
+from fusion.errors import SiteError
+from fusion.readers.findings import Findings, counted, listed
+from fusion.readers.tables import patient_column, read_table
+
+
+@dataclass(frozen=True)
+class OmicsTable:
+    """One kind of omics of a site's patients, in the cohort's order.
+
+    Attributes:
+        genes: Column names.
+        values: As the table has them; 0 where the patient is absent from it.
+        present: True where the patient has a row.
+        others: Rows of patients the clinical table does not know.
+    """
+
+    genes: tuple[str, ...]
+    values: Float32[np.ndarray, "patient gene"]
+    present: Bool[np.ndarray, " patient"]
+    others: int = 0
+
+
+def read_omics(
+    path: Path, *, name: str, patients: tuple[str, ...], findings: Findings
+) -> OmicsTable | None:
+    """Return one omics table, its rows brought into the order of `patients`.
+
+    Args:
+        path: A csv or parquet file; the patient is in `patient`, `patient_id`, `case_id` or the
+            first column, every other column is a gene.
+        name: The table's name, such as rna.
+        patients: The cohort's patients.
+        findings: Takes every problem of the table.
+
+    Returns:
+        The table, or None when a problem was found.
+
+    Privacy: identifiers and measurements; they stay in the process.
+
+    Source: own.
+    """
+    before, what = len(findings.fatal), f"Omics table {name}"
+    table = findings.attempt(lambda: read_table(path, what=what, text=False))
+    if table is None:
+        return None
+    column = patient_column(table)
+    ids = table[column].fillna("").str.strip()
+    values = findings.attempt(lambda: _values(table.drop(columns=column), what))
+    _check_patients(ids, what, findings)
+    if values is not None:
+        _check_finite(values, ids, what, findings)
+    rows = pd.Index(ids).get_indexer(list(patients)) if ids.is_unique else np.zeros(0, int)
+    if patients and ids.is_unique and (rows < 0).all():
+        findings.problem(
+            f"{what} must share patients with the clinical table, got none (first: '{ids[0]}' "
+            f"against '{patients[0]}'). Write the same identifiers in both.",
+            f"{what} shares no patient with the clinical table.",
+        )
+    if values is None or len(findings.fatal) > before:
+        return None
+    return _aligned(values, rows)
+
+
+def _values(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    if table.shape[1] == 0:
+        raise SiteError(
+            f"{what} must have at least one gene, got none beside the patient. Export it again.",
+            public=f"{what} has no gene.",
+        )
+    wrong = [str(name) for name, kind in table.dtypes.items() if kind.kind not in "biuf"]
+    if wrong:
+        shown = (f"`{name}` ('{_first_text(table[name])}')" for name in wrong)
+        raise SiteError(
+            f"{what} must hold numbers, got text in {listed(shown)} "
+            f"({counted(len(wrong), 'column')}). Move such columns to the clinical table.",
+            public=f"{what} has {counted(len(wrong), 'column')} of text.",
+        )
+    return table.astype(np.float32)
+
+
+def _first_text(column: pd.Series) -> object:
+    texts = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+    return texts.iloc[0] if len(texts) else column.iloc[0]
+
+
+def _check_patients(ids: pd.Series, what: str, findings: Findings) -> None:
+    empty, twice = int((ids == "").sum()), ids[ids.duplicated() & (ids != "")].unique()
+    if empty:
+        findings.problem(
+            f"{what} must name the patient of each row, got {counted(empty, 'empty name')}. "
+            "Fill in or remove those rows.",
+            f"{what} has {counted(empty, 'row')} without a patient.",
+        )
+    if len(twice):
+        findings.problem(
+            f"{what} must have one row a patient, got more for {listed(twice)} "
+            f"({counted(len(twice), 'patient')}). Keep one row of each.",
+            f"{what} has {counted(len(twice), 'patient')} twice.",
+        )
+
+
+def _check_finite(values: pd.DataFrame, ids: pd.Series, what: str, findings: Findings) -> None:
+    wrong = ~np.isfinite(values.to_numpy())
+    if wrong.any():
+        genes = values.columns[wrong.any(axis=0)]
+        row = int(np.flatnonzero(wrong.any(axis=1))[0])
+        number = counted(int(wrong.sum()), "empty or infinite value")
+        findings.problem(
+            f"{what} must hold finite numbers, got {number} in {listed(genes)}, first at "
+            f"{ids[row]}. Impute them, or remove the gene or the row.",
+            f"{what} has {number}.",
+        )
+
+
+def _aligned(values: pd.DataFrame, rows: np.ndarray) -> OmicsTable:
+    present = rows >= 0
+    aligned = np.zeros((len(rows), values.shape[1]), np.float32)
+    aligned[present] = values.to_numpy()[rows[present]]
+    return OmicsTable(
+        genes=tuple(str(name) for name in values.columns),
+        values=aligned,
+        present=present,
+        others=len(values) - int(present.sum()),
+    )

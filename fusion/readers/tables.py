@@ -1,0 +1,126 @@
+"""Tables as hospitals keep them: csv or parquet, read without guessing."""
+
+import csv
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from fusion.errors import SiteError
+from fusion.readers.findings import listed
+
+NOT_KNOWN = ("", "na", "n/a", "nan", "none", "null", "-", "?", "unknown", "not available")
+"""Texts that stand for a value that is not known, in lower case."""
+
+
+def read_table(path: Path, *, what: str, text: bool) -> pd.DataFrame:
+    """Return a csv or parquet table; identifiers keep their leading zeros.
+
+    Args:
+        path: A file ending in .csv or .parquet.
+        what: What the table is, for the error message, such as "Clinical table".
+        text: True = each cell as text without blanks around it ("" where it is empty); False =
+            numbers as numbers, except in the first column and in `patient`, `patient_id`,
+            `case_id`, which are text.
+
+    Returns:
+        At least one row and one column; column names are unique.
+
+    Raises:
+        SiteError: The file is missing, of another kind, unreadable, empty, or names a column twice.
+
+    Privacy: patient data; stays in the process.
+
+    Source: own.
+    """
+    if not path.is_file():
+        raise SiteError(
+            f"{what} must exist, got no file '{path}'. Put it there, or mend site.toml.",
+            public=f"{what} is missing.",
+        )
+    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    if path.suffix.lower() not in readers:
+        raise SiteError(
+            f"{what} must be a .csv or .parquet file, got '{path.name}'. Convert it.",
+            public=f"{what} is neither csv nor parquet.",
+        )
+    try:
+        table = readers[path.suffix.lower()](path, text)
+    except (OSError, ValueError, csv.Error, pd.errors.ParserWarning, pa.ArrowException) as error:
+        raise SiteError(
+            f"{what} must be readable, got '{path.name}': {_first_line(error)}. Save it anew, as "
+            "UTF-8 with commas if it is a csv.",
+            public=f"{what} cannot be read.",
+        ) from None
+    return _checked(table, path, what)
+
+
+def patient_column(table: pd.DataFrame) -> str:
+    """Return the column of an omics table that holds the patient: a known name, or the first.
+
+    Source: own.
+    """
+    return next((str(c) for c in ID_COLUMNS if c in table.columns), str(table.columns[0]))
+
+
+ID_COLUMNS = ("patient", "patient_id", "case_id")
+"""Names of the patient's column that are recognised."""
+
+
+def _read_csv(path: Path, text: bool) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        header = [name.strip() for name in next(csv.reader(lines), [])]
+    if len(set(header)) < len(header):
+        twice = sorted({name for name in header if header.count(name) > 1})
+        raise ValueError(f"columns named twice: {listed(twice)}")
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+        raise ValueError("its columns are not separated by commas")
+    kinds = str if text else dict.fromkeys({*ID_COLUMNS, *header[:1]} & set(header), str)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        table = pd.read_csv(
+            path, dtype=kinds, names=header, header=0, index_col=False, encoding="utf-8-sig",
+            keep_default_na=not text, low_memory=False,
+        )  # fmt: skip
+    return _as_text(table) if text else table
+
+
+def _read_parquet(path: Path, text: bool) -> pd.DataFrame:
+    table = pd.read_parquet(path)
+    if not isinstance(table.index, pd.RangeIndex):
+        table = table.reset_index()
+    table.columns = [str(name).strip() for name in table.columns]
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()]
+        raise ValueError(f"columns named twice: {listed(twice)}")
+    if text:
+        return _as_text(table)
+    ids = [name for name in table.columns if name in ID_COLUMNS or name == table.columns[0]]
+    return table.assign(**{name: table[name].map(_cell) for name in ids})
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({name: table[name].map(_cell).astype(object) for name in table.columns})
+
+
+def _cell(value: object) -> str:
+    """Return one cell as text: whole floats without '.0', the unknown as ''."""
+    if value is None or value is pd.NA or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _checked(table: pd.DataFrame, path: Path, what: str) -> pd.DataFrame:
+    if table.empty:
+        raise SiteError(
+            f"{what} must have at least one row, got none in '{path.name}'. Export it again.",
+            public=f"{what} is empty.",
+        )
+    return table
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
