@@ -29,6 +29,11 @@ class TimeGrid:
         """The `count` + 1 edges in days, from 0; the last is nominal, as the last bin is open."""
         return self.step * np.arange(self.count + 1, dtype=np.float64)
 
+    @property
+    def exact(self) -> bool:
+        """Whether a bin is a day or less: then times in it are equal, else merely close."""
+        return self.step <= 1.0
+
     @cached_property
     def middles(self) -> Float[np.ndarray, " bin"]:
         """The middle of each bin in days; of the open bin, half a step from its start."""

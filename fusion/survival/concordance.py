@@ -5,7 +5,7 @@ one of the two is an event, which then counts as earlier. Tied risks count one h
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,32 @@ class Concordance:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """Patients, or cells of alike patients, whose risks are to be compared pair by pair.
+
+    Attributes:
+        risk: Any ranking score, higher = earlier event.
+        time: Follow-up in days.
+        event: True = event seen.
+        weight: Number of identical patients each row stands for.
+        pair_weight: Weight of the pairs in which the row is the earlier; 0 = none.
+        binned: True = equal times are one bin, so the order inside is unknown: two events then
+            are one pair, half right, and an event and a censoring are half a pair.
+
+    Source: own.
+    """
+
+    risk: Values
+    time: Values
+    event: Flags
+    weight: Values
+    pair_weight: Values
+    binned: bool = False
+
+
+@dataclass(frozen=True)
 class _PairSums:
-    """For each patient, the weight of its pairs, and of the rightly ordered ones."""
+    """For each row, the weight of its pairs, and of the rightly ordered ones."""
 
     concordant: Values
     comparable: Values
@@ -85,8 +109,8 @@ def concordance(
     Source: Harrell et al. 1996, Stat Med 15:361; variance: Therneau, survival vignette
         "Concordance" (infinitesimal jackknife).
     """
-    pairs = np.where(event, 1.0, 0.0)
-    return _ratio(risk, time=time, event=event, weight=weight, pair_weight=pairs)
+    known = np.ones(len(risk)) if weight is None else weight
+    return concordance_of(Ranking(risk, time, event, known, event.astype(np.float64)))
 
 
 def uno_concordance(
@@ -121,13 +145,29 @@ def uno_concordance(
 
     Source: Uno et al. 2011, Stat Med 30:1105.
     """
+    known = np.ones(len(risk)) if weight is None else weight
+    pairs = uno_weights(time, event=event, censoring=censoring, tau=tau)
+    found = concordance_of(Ranking(risk, time, event, known, pairs))
+    return replace(found, tau=float(tau), censoring_source=censoring.source)
+
+
+def uno_weights(time: Values, *, event: Flags, censoring: CensoringCurve, tau: float) -> Values:
+    """Return G(t_i-)^-2 for events before `tau`, 0 for all others and where G is 0.
+
+    Args:
+        time: Follow-up in days.
+        event: True = event seen.
+        censoring: Curve G of the censoring.
+        tau: Days.
+
+    Returns:
+        The weight of the pairs in which each patient is the earlier.
+
+    Source: Uno et al. 2011, Stat Med 30:1105.
+    """
     known = censoring.at(time)
     used = event & (time < tau) & (known > 0)
-    pairs = np.where(used, 1.0 / np.where(used, known, 1.0) ** 2, 0.0)
-    found = _ratio(risk, time=time, event=event, weight=weight, pair_weight=pairs)
-    return Concordance(
-        found.estimate, found.concordant, found.comparable, float(tau), censoring.source
-    )
+    return np.where(used, 1.0 / np.where(used, known, 1.0) ** 2, 0.0)
 
 
 def concordance_from(
@@ -178,35 +218,62 @@ def combine_within(concordances: Sequence[Concordance]) -> Estimate:
     return proportion(value, float(np.sqrt(spread)))
 
 
-def _ratio(
-    risk: Values, *, time: Values, event: Flags, weight: Values | None, pair_weight: Values
-) -> Concordance:
-    """Return concordant / comparable with its standard error."""
-    require_finite("Risk", risk)
-    require_finite("Time", time)
-    known = np.ones(len(risk)) if weight is None else weight.astype(np.float64)
-    sums = _pair_sums(risk, time=time, event=event, weight=known, pair_weight=pair_weight)
-    concordant = float(known @ sums.concordant) / 2.0
-    comparable = float(known @ sums.comparable) / 2.0
+def concordance_of(ranking: Ranking) -> Concordance:
+    """Return concordant / comparable of a ranking, with its infinitesimal-jackknife error.
+
+    Args:
+        ranking: Patients or cells, and the weights of their pairs.
+
+    Returns:
+        The concordance; its value is None with a reason when no pair is comparable.
+
+    Raises:
+        FederationError: A risk or time is not finite.
+
+    Privacy: As `concordance`.
+
+    Source: Therneau, survival vignette "Concordance"; unknown order inside bins: own.
+    """
+    require_finite("Risk", ranking.risk)
+    require_finite("Time", ranking.time)
+    sums = _binned_sums(ranking) if ranking.binned else _pair_sums(ranking)
+    weight = ranking.weight
+    concordant = float(weight @ sums.concordant) / 2.0
+    comparable = float(weight @ sums.comparable) / 2.0
     if comparable <= 0:
         return concordance_from(0.0, comparable=0.0, standard_error=None)
-    value = concordant / comparable
-    influence = (sums.concordant - value * sums.comparable) / comparable
-    error = float(np.sqrt(known @ influence**2))
+    influence = (sums.concordant - concordant / comparable * sums.comparable) / comparable
+    error = float(np.sqrt(weight @ influence**2))
     return concordance_from(concordant, comparable=comparable, standard_error=error)
 
 
-def _pair_sums(
-    risk: Values, *, time: Values, event: Flags, weight: Values, pair_weight: Values
-) -> _PairSums:
-    """Return each patient's pair sums; `pair_weight` is that of pairs in which it is earlier.
+def _binned_sums(ranking: Ranking) -> _PairSums:
+    """Return each row's pair sums when the order inside a bin of time is unknown.
+
+    Inside a short bin two events come in either order alike, so half of such a pair is right;
+    an event precedes a censoring half the time: the mean of censoring last and censoring first.
+    """
+    _, place = np.unique(ranking.time, return_inverse=True)
+    last = _pair_sums(ranking)
+    first = _pair_sums(replace(ranking, time=2.0 * place + ranking.event))
+    events = np.bincount(place, ranking.weight * ranking.event)[place]
+    partners = ranking.pair_weight * np.maximum(events - 1.0, 0.0)
+    return _PairSums(
+        (last.concordant + first.concordant + partners) / 2.0,
+        (last.comparable + first.comparable) / 2.0 + partners,
+    )
+
+
+def _pair_sums(ranking: Ranking) -> _PairSums:
+    """Return each row's pair sums by the exact rule.
 
     Sorted by time, events before censorings, the partners of an event are all rows from the end
     of its time's events on: a suffix, so only the risks need comparing, in chunks.
     """
-    order = np.lexsort((~event, time))
-    risk, weight, pair_weight = risk[order], weight[order], pair_weight[order]
-    start = _first_partner(time[order], event[order])
+    order = np.lexsort((~ranking.event, ranking.time))
+    risk, weight = ranking.risk[order], ranking.weight[order]
+    pair_weight = ranking.pair_weight[order]
+    start = _first_partner(ranking.time[order], ranking.event[order])
     rows = np.flatnonzero(pair_weight > 0)
     after = np.append(np.cumsum(weight[::-1])[::-1], 0.0)
     comparable = pair_weight * after[start]
