@@ -104,10 +104,10 @@ class FederationConfig:
     strategy: str = "fedavg"
     weighting: str = "patients"
     """`patients` or `events` of the training split."""
-    proximal_mu: float = 0.0
-    """FedProx's pull towards the global model."""
+    proximal_mu: float = 0.01
+    """Pull towards the global model (fedprox)."""
     server_lr: float = 0.1
-    """FedAdam's and FedYogi's step."""
+    """Step of the coordinator's optimiser (fedadam, fedyogi)."""
     min_sites: int = 1
     """A round is complete with so many valid answers; with fewer it leaves the model as it was."""
     expected_sites: int = 0

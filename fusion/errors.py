@@ -8,7 +8,7 @@ ConcordError
 """
 
 
-class ConcordError(Exception):
+class ConcordError(ValueError):
     """Base of every error a person can cause.
 
     Args:

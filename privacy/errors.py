@@ -1,7 +1,7 @@
 """Errors of privacy: what was about to leave and must not."""
 
 
-class PrivacyError(Exception):
+class PrivacyError(ValueError):
     """Something that is not on the list of releases was about to leave the site.
 
     Args:

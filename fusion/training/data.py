@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from fusion.readers.bags import BagReader
 from fusion.readers.cohort import Cohort
 from fusion.readers.omics import align, omics_vector
 from fusion.seeding import digest, generator
@@ -55,10 +54,10 @@ class PatientData:
             vector = align(
                 omics_vector(cohort, tables=plan.tables, clinical=plan.clinical), plan.scaling.names
             )
-            self.omics = torch.tensor(plan.scaling.transform_omics(vector.values))
+            self.omics = torch.tensor(plan.scaling.transform_omics(vector))
             self.present["omics"] = torch.tensor(vector.present)
         if "slides" in plan.modalities:
-            self.bags = BagReader(cohort.slides, width=plan.feature_width)
+            self.bags = cohort.bags()
             self.present["slides"] = torch.tensor(cohort.has_slides)
 
     def __len__(self) -> int:

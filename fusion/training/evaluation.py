@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from fusion.encoders.patches import PatchEncoder
-from fusion.models.base import AbstractFusionModel
+from fusion.encoders.patches import ChunkedEncoder, encode_chunks
+from fusion.models.base import FusionModel
 from fusion.training.data import PatientData, pad
 from fusion.training.plan import SurvivalNetwork
 from fusion.types import Tokens
@@ -19,7 +19,7 @@ CHUNK = 8192
 
 @torch.no_grad()
 def embed(
-    model: AbstractFusionModel, data: PatientData, rows: Sequence[int]
+    model: FusionModel, data: PatientData, rows: Sequence[int]
 ) -> tuple[dict[str, Tokens], dict[str, Bool[Tensor, " patient"]]]:
     """Return each modality's tokens for some patients, from all their patches.
 
@@ -52,31 +52,23 @@ def log_hazards(
 
     Source: own.
     """
-    embeddings, present = embed(network.fusion, data, rows)
-    return network.fusion.fuse(embeddings, present).double().numpy()
+    embeddings, present = embed(network.model, data, rows)
+    return network.model.fuse(embeddings, present).double().numpy()
 
 
-def _embed_slides(encoder: PatchEncoder, data: PatientData, rows: Sequence[int]) -> Tokens:
+def _embed_slides(encoder: ChunkedEncoder, data: PatientData, rows: Sequence[int]) -> Tokens:
     """Encode small bags together, a bag larger than a chunk piece by piece."""
-    parts = []
+    parts, width = [], data.plan.feature_width
     for group in _groups([data.bags.patches(row) for row in rows]):
         members = [rows[place] for place in group]
         if len(members) > 1 or data.bags.patches(members[0]) <= CHUNK:
             bags = [next(iter(data.chunks(row, CHUNK)), _none(data)) for row in members]
-            parts.append(encoder(pad(bags, width=data.plan.feature_width)))
+            parts.append(encoder(pad(bags, width=width)))
         else:
-            parts.append(_embed_large(encoder, data, members[0]))
+            parts.append(encode_chunks(encoder, (pad([c], width=width) for c in data.chunks(members[0], CHUNK))))
     if not parts:
-        return encoder(pad([_none(data)], width=data.plan.feature_width))[:0]
+        return encoder(pad([_none(data)], width=width))[:0]
     return torch.cat(parts)
-
-
-def _embed_large(encoder: PatchEncoder, data: PatientData, row: int) -> Tokens:
-    state = None
-    for chunk in data.chunks(row, CHUNK):
-        part = encoder.partial(pad([chunk], width=data.plan.feature_width))
-        state = part if state is None else encoder.merge(state, part)
-    return encoder.finish(state)
 
 
 def _none(data: PatientData) -> Float[np.ndarray, "patch feature"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fusion.config import RunConfig, TrainingConfig
 from fusion.errors import ConcordError
-from fusion.models.dropout import set_dropout_keys
+from fusion.encoders.dropout import set_dropout_keys
 from fusion.seeding import generator
 from fusion.training.data import Draw, PatientData
 from fusion.training.plan import SurvivalNetwork
@@ -75,7 +75,8 @@ def train_round(
         losses.append(_accumulate(network, data, rows, config.training, draw))
         if not math.isfinite(losses[-1]):
             raise _diverged(losses[-1], round_number, step)
-        _pull(network, anchor, config.federation.proximal_mu)
+        if config.federation.strategy == "fedprox":
+            _pull(network, anchor, config.federation.proximal_mu)
         optimiser.step()
     return Training(steps=len(losses), loss=float(np.mean(losses)))
 
@@ -120,9 +121,9 @@ def _forward(
     network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw
 ) -> LogHazards:
     keys = data.keys(rows, draw)
-    set_dropout_keys(network.fusion, torch.tensor(keys, dtype=torch.int64))
-    outputs = network.fusion(data.batch(rows, keys))
-    set_dropout_keys(network.fusion, None)
+    set_dropout_keys(network.model, torch.tensor(keys, dtype=torch.int64))
+    outputs = network.model(data.batch(rows, keys))
+    set_dropout_keys(network.model, None)
     return outputs
 
 
@@ -156,7 +157,7 @@ def _optimiser(
     network: SurvivalNetwork, config: TrainingConfig, rate: float
 ) -> torch.optim.Optimizer:
     """Return the optimiser; weight decay spares biases, norms, placeholders and the baseline."""
-    named = list(network.fusion.named_parameters())
+    named = list(network.model.named_parameters())
     matrices = [p for name, p in named if p.ndim > 1 and not name.startswith("placeholders")]
     others = [p for name, p in named if p.ndim <= 1 or name.startswith("placeholders")]
     baseline = list(network.objective.parameters())
@@ -174,8 +175,6 @@ def _optimiser(
 
 def _pull(network: SurvivalNetwork, anchor: Sequence[Tensor], strength: float) -> None:
     """Add FedProx's gradient: strength times the distance from the received weights."""
-    if strength == 0:
-        return
     for parameter, start in zip(network.parameters(), anchor, strict=True):
         if parameter.grad is not None:
             parameter.grad.add_(parameter.detach() - start, alpha=strength)

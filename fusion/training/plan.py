@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fusion.config import RunConfig
-from fusion.models.base import AbstractFusionModel
+from fusion.models.base import FusionModel
 from fusion.models.build import build_model
 from fusion.objectives.base import AbstractObjective
 from fusion.objectives.build import build_objective
@@ -84,15 +84,15 @@ class SurvivalNetwork(nn.Module):
     """A fusion model and the objective it is trained with; both are averaged over sites.
 
     Args:
-        fusion: Maps modalities to one log hazard a patient.
+        model: Maps modalities to one log hazard a patient.
         objective: Turns log hazards into a loss; may hold a shared baseline.
 
     Source: own.
     """
 
-    def __init__(self, fusion: AbstractFusionModel, objective: AbstractObjective) -> None:
+    def __init__(self, model: FusionModel, objective: AbstractObjective) -> None:
         super().__init__()
-        self.fusion = fusion
+        self.model = model
         self.objective = objective
 
 
@@ -111,9 +111,9 @@ def build_network(plan: Plan, config: RunConfig) -> SurvivalNetwork:
 
     Source: own.
     """
-    fusion = build_model(config.model, plan.widths, digest(config.seed, "weights"))
+    model = build_model(config.model, plan.widths, digest(config.seed, "weights"))
     objective = build_objective(config.objective, Intervals(plan.edges), np.array(plan.rates))
-    return SurvivalNetwork(fusion, objective)
+    return SurvivalNetwork(model, objective)
 
 
 def weights(network: nn.Module) -> dict[str, np.ndarray]:

@@ -1,0 +1,95 @@
+"""The interaction audit at one site: encode once, fuse once a coalition, send sums."""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fusion.interaction.background import EmbeddingSums, embedding_sums, zero_background
+from fusion.interaction.coalitions import coalition_values
+from fusion.interaction.tallies import audit_tally
+from fusion.models.base import FusionModel, shapes_of
+from fusion.training.data import PatientData
+from fusion.training.evaluation import embed
+from fusion.types import Bags
+
+
+def audit(
+    model: FusionModel,
+    data: PatientData,
+    rows: Sequence[int],
+    background: Mapping[str, Tensor],
+) -> np.ndarray:
+    """Return the audit of a model on those of some patients who have every modality.
+
+    Args:
+        model: The model under audit; a copy is evaluated in float64.
+        data: The site's patients.
+        rows: Which of them.
+        background: What stands for a hidden modality, token x width.
+
+    Returns:
+        The tally as one vector.
+
+    Privacy: sums over patients leave; coalition values do not.
+
+    Source: own.
+    """
+    complete = torch.stack(list(data.present.values())).all(0)
+    audited = [row for row in rows if complete[row]]
+    exact = copy.deepcopy(model).double().eval()
+    embeddings, _ = embed(model, data, audited)
+    values = coalition_values(
+        exact.fusion,
+        {name: tokens.double() for name, tokens in embeddings.items()},
+        {name: background[name].double() for name in embeddings},
+    )
+    tally = audit_tally(
+        values,
+        modalities=model.modalities,
+        time=data.cohort.time[audited],
+        event=data.cohort.event[audited],
+        excluded=len(rows) - len(audited),
+    )
+    return tally.to_array()
+
+
+def embedding_means(
+    model: FusionModel, data: PatientData, rows: Sequence[int]
+) -> EmbeddingSums:
+    """Return the sums behind the federation's mean embedding; give it training patients only.
+
+    Source: own.
+    """
+    return embedding_sums(*embed(model, data, rows))
+
+
+@torch.no_grad()
+def public_background(
+    model: FusionModel, kind: str, widths: Mapping[str, int]
+) -> dict[str, Tensor]:
+    """Return a background that needs nothing from the sites.
+
+    Args:
+        model: The model under audit.
+        kind: `zero`: zeros at the embedding; else the embedding of the federation's mean input,
+            which standardisation has put at 0.
+        widths: Length of each modality's input vector.
+
+    Returns:
+        Token x width for each modality.
+
+    Source: own.
+    """
+    if kind == "zero":
+        return zero_background(shapes_of(model.encoders))
+    model.eval()
+    return {name: model.encode(name, _mean_input(name, widths[name]))[0] for name in widths}
+
+
+def _mean_input(modality: str, width: int) -> Bags | Tensor:
+    if modality == "slides":
+        return Bags(torch.zeros(1, 1, width), torch.ones(1, 1, dtype=torch.bool))
+    return torch.zeros(1, width)

@@ -1,0 +1,106 @@
+"""The opening: what a site says of itself, and the sums behind common scaling."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from client.replies import Answer
+from client.settings import Settings
+from client.site import SPLITS, Site, open_site
+from fusion.config import RunConfig, names
+from fusion.readers.cohort import Cohort
+from fusion.readers.omics import OmicsVector, align, omics_vector
+from fusion.readers.scaling import omics_sums, slide_sums
+from fusion.survival.bins import RiskGrid, TimeGrid
+from fusion.survival.tallies import count
+
+
+def describe(settings: Settings) -> Answer:
+    """Return facts of the folder and counts of its patients.
+
+    Privacy: names of genes and columns, a hash, and counts; nothing of one patient.
+
+    Source: own.
+    """
+    site = open_site(settings)
+    cohort = site.cohort
+    tables = [table for table in cohort.tables if _wanted(table, settings.run)]
+    features = {f"features:{table}": list(cohort.tables[table].genes) for table in tables}
+    facts = {
+        "site": cohort.name,
+        "role": cohort.role,
+        "encoder": cohort.encoder,
+        "feature-width": cohort.feature_width,
+        "data-hash": cohort.fingerprint,
+        "tables": tables,
+    }
+    return Answer(facts=facts | features, sums=_counts(site, settings.run))
+
+
+def scale(
+    settings: Settings, *, tables: Sequence[str], clinical: Sequence[str], features: Sequence[str]
+) -> Answer:
+    """Return the sums behind the federation's means and standard deviations.
+
+    Args:
+        settings: Of this message.
+        tables: Omics tables in use.
+        clinical: Clinical columns in use.
+        features: Agreed names in the agreed order.
+
+    Privacy: sums over training patients only.
+
+    Source: own.
+    """
+    site = open_site(settings)
+    vector = align(
+        omics_vector(site.cohort, tables=tuple(tables), clinical=tuple(clinical)), tuple(features)
+    )
+    clip, training = settings.run.data.clip, site.split == "train"
+    sums = {"scaling.omics": omics_sums(vector, training=training, clip=clip).to_array()}
+    if site.cohort.feature_width:
+        slides = slide_sums(
+            site.cohort.bags(), patients=site.rows("train"), width=site.cohort.feature_width
+        )
+        sums["scaling.slides"] = slides.to_array()
+    known = vector.values[training]
+    cut = int((np.abs(known) > clip).sum()) if clip else 0
+    return Answer(sums=sums | {"scaling.clipped": np.array([cut, int((~np.isnan(known)).sum())])})
+
+
+def _wanted(table: str, run: RunConfig) -> bool:
+    return run.data.omics == "all" or table in names(run.data.omics)
+
+
+def _counts(site: Site, run: RunConfig) -> dict[str, np.ndarray]:
+    cohort, rows = site.cohort, {split: site.rows(split) for split in SPLITS}
+    grid = TimeGrid(run.evaluation.time_step, run.evaluation.time_bins)
+    train = rows["train"]
+    outcomes = count(
+        np.zeros(len(train)),
+        time=cohort.time[train],
+        event=cohort.event[train],
+        time_grid=grid,
+        risk_grid=RiskGrid(0.0, 1.0, 2),
+    )
+    return {
+        "patients": np.array([len(rows[split]) for split in SPLITS]),
+        "events": np.array([int(cohort.event[rows[split]].sum()) for split in SPLITS]),
+        "missing": np.array(_missing(cohort, run)),
+        "outcome-histogram": outcomes.to_array(),
+    }
+
+
+def _missing(cohort: Cohort, run: RunConfig) -> list[int]:
+    """Return patients without slides, without any omics table, and with only some of them."""
+    vector = _vector(cohort, run)
+    return [
+        int((~cohort.has_slides).sum()),
+        int((~vector.present).sum()),
+        int(vector.partial.sum()),
+    ]
+
+
+def _vector(cohort: Cohort, run: RunConfig) -> OmicsVector:
+    tables = tuple(table for table in cohort.tables if _wanted(table, run))
+    return omics_vector(cohort, tables=tables, clinical=names(run.data.clinical))

@@ -1,0 +1,94 @@
+"""What a site does with a model it receives: validate and train in a round, test at the end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from client.audit import audit, embedding_means, public_background
+from client.replies import Answer
+from client.settings import Settings
+from client.site import Site, open_patients, open_site
+from fusion.survival.bins import TimeGrid
+from fusion.training.data import PatientData
+from fusion.training.examination import Yardstick, examine, refer
+from fusion.training.loop import train_round
+from fusion.training.plan import SurvivalNetwork, build_network, load_weights, weights
+
+
+class Task:
+    """One request made ready: the site's patients, and the received model.
+
+    Args:
+        settings: Of this message.
+        words: The request's scalars and lists.
+        model: The received weights.
+
+    Source: own.
+    """
+
+    def __init__(
+        self, settings: Settings, words: Mapping[str, Any], model: Mapping[str, np.ndarray]
+    ) -> None:
+        self.run, self.words = settings.run, words
+        self.site: Site = open_site(settings)
+        self.data: PatientData = open_patients(settings, words["plan"])
+        self.network: SurvivalNetwork = build_network(self.data.plan, settings.run)
+        load_weights(self.network, dict(model))
+
+    @property
+    def yardstick(self) -> Yardstick:
+        """What all sites measure with."""
+        return Yardstick.from_words(dict(self.words), self.run.evaluation)
+
+
+def train(task: Task) -> Answer:
+    """Validate the received model, audit it if that is due, then train it.
+
+    Privacy: weights, sums over patients and the site's own figures leave.
+
+    Source: own.
+    """
+    rows, validation = task.site.rows("train"), task.site.rows("validation")
+    sums = examine(task.network, task.data, validation, task.yardstick)
+    if task.words["audit"]:
+        background = public_background(task.network.model, "input-mean", task.data.plan.widths)
+        sums["audit"] = audit(task.network.model, task.data, validation, background)
+    done = train_round(
+        task.network, task.data, rows, task.run, round_number=int(task.words["round"])
+    )
+    weight = len(rows)
+    if task.run.federation.weighting == "events":
+        weight = int(task.site.cohort.event[rows].sum())
+    figures = {"num-examples": float(weight), "steps": float(done.steps), "train-loss": done.loss}
+    return Answer(figures=figures, sums=sums, model=weights(task.network))
+
+
+def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
+    """Examine the received model on one split, and audit it if a background came with it.
+
+    Privacy: sums over patients and the site's own figures leave.
+
+    Source: own.
+    """
+    rows = task.site.rows(task.words["split"])
+    sums = examine(task.network, task.data, rows, task.yardstick)
+    if background:
+        held = {name: torch.tensor(value) for name, value in background.items()}
+        sums["audit"] = audit(task.network.model, task.data, rows, held)
+    return Answer(sums=sums)
+
+
+def reference(task: Task) -> Answer:
+    """Return what the baseline hazard, the risk bins and the audit's background are made from.
+
+    Privacy: sums over training patients leave.
+
+    Source: own.
+    """
+    rows = task.site.rows("train")
+    grid = TimeGrid(task.run.evaluation.time_step, task.run.evaluation.time_bins)
+    sums = refer(task.network, task.data, rows, grid)
+    means = embedding_means(task.network.model, task.data, rows)
+    return Answer(sums=sums | {"embedding-means": means.to_array()})

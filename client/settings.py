@@ -1,0 +1,83 @@
+"""What one message tells a hospital: which folder is its own, and the run's settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flwr.app import Context
+
+from fusion.config import RunConfig, from_flat
+from fusion.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the site's data lies and what the run asks.
+
+    Attributes:
+        folder: The site's folder; named by the site, or by the simulation, never by the coordinator
+            of a deployment.
+        run: The run's settings.
+        run_id: Flower's number of the run.
+
+    Source: own.
+    """
+
+    folder: Path
+    run: RunConfig
+    run_id: int
+
+
+def read_settings(context: Context) -> Settings:
+    """Return the settings that Flower's context holds.
+
+    Args:
+        context: Of the ClientApp. `node_config["site"]` is the site's folder; in a simulation
+            `partition-id` picks one of the folders below the run's `sites`.
+
+    Returns:
+        Checked settings.
+
+    Raises:
+        ConfigError: A setting does not fit, or no folder is named.
+
+    Source: own.
+    """
+    run = from_flat(context.run_config)
+    return Settings(folder=_folder(context, run), run=run, run_id=context.run_id)
+
+
+def site_folders(sites: Path) -> list[Path]:
+    """Return the site folders below `sites`, in order of name.
+
+    Raises:
+        ConfigError: There is none.
+
+    Source: own.
+    """
+    found = sorted(path.parent for path in sites.glob("*/site.toml"))
+    if not found:
+        raise ConfigError(
+            f"Sites must be a folder of site folders, each with a site.toml, got '{sites}'. "
+            "Make them with `concord-simulate partition`."
+        )
+    return found
+
+
+def _folder(context: Context, run: RunConfig) -> Path:
+    """A path from the coordinator is read only where Flower says that it simulates."""
+    node = context.node_config
+    if "site" in node:
+        return Path(str(node["site"]))
+    if "partition-id" not in node:
+        raise ConfigError(
+            "Node config must name the site's folder, got none. Start the SuperNode with "
+            "--node-config 'site=\"/path/to/site\"'."
+        )
+    folders = site_folders(Path(run.sites))
+    number = int(node["partition-id"])
+    if number >= len(folders):
+        raise ConfigError(
+            f"Partition must be one of {len(folders)} sites, got number {number}. "
+            "Start as many SuperNodes as there are site folders."
+        )
+    return folders[number]

@@ -1,0 +1,85 @@
+"""One hospital's patients, read once a run and kept while the process lives."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from client.settings import Settings
+from fusion.config import RunConfig, names
+from fusion.readers.cohort import Cohort, read_cohort
+from fusion.readers.folds import assign_split
+from fusion.training.data import PatientData
+from fusion.training.plan import Plan
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A checked cohort and the split of its patients.
+
+    Attributes:
+        cohort: What the folder holds.
+        split: `train`, `validation` or `test` for each patient.
+
+    Privacy: holds patient data; nothing here leaves the site.
+
+    Source: own.
+    """
+
+    cohort: Cohort
+    split: np.ndarray
+
+    def rows(self, split: str) -> list[int]:
+        """Return the patients of one split."""
+        return [int(row) for row in np.flatnonzero(self.split == split)]
+
+
+def open_site(settings: Settings) -> Site:
+    """Return the site's patients and their split.
+
+    Raises:
+        SiteError: The folder cannot be used as it is.
+
+    Source: own.
+    """
+    return _read_site(settings.folder, settings.run, settings.run_id)
+
+
+def open_patients(settings: Settings, plan_text: str) -> PatientData:
+    """Return the site's patients as tensors, scaled as the plan says.
+
+    Args:
+        settings: Of this message.
+        plan_text: The plan that the coordinator sent.
+
+    Returns:
+        The same object while the run and the plan last.
+
+    Source: own.
+    """
+    return _scale(settings.folder, settings.run, settings.run_id, plan_text)
+
+
+@lru_cache(maxsize=128)
+def _read_site(folder: Path, run: RunConfig, run_id: int) -> Site:  # noqa: ARG001 -- a new run reads anew
+    cohort = read_cohort(folder)
+    if cohort.name in names(run.split.hold_out):
+        cohort = replace(cohort, role="evaluate-only")
+    split = assign_split(
+        cohort, validation=run.split.validation, test=run.split.test, seed=run.seed
+    )
+    return Site(cohort, split)
+
+
+@lru_cache(maxsize=128)
+def _scale(folder: Path, run: RunConfig, run_id: int, plan_text: str) -> PatientData:
+    cohort = _read_site(folder, run, run_id).cohort
+    return PatientData(cohort, _plan(plan_text), max_patches=run.data.max_patches)
+
+
+@lru_cache(maxsize=8)
+def _plan(text: str) -> Plan:
+    return Plan.from_text(text)

@@ -1,0 +1,144 @@
+"""One model examined on one site's patients: everything that leaves is a sum or the site's own figure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from fusion.config import EvaluationConfig
+from fusion.survival.baseline import Baseline, baseline_sums
+from fusion.survival.bins import RiskGrid, TimeGrid
+from fusion.survival.calibration import brier_sums
+from fusion.survival.concordance import Concordance, concordance, uno_concordance
+from fusion.survival.curves import CensoringCurve
+from fusion.survival.tallies import count, moments
+from fusion.training.data import PatientData
+from fusion.training.evaluation import log_hazards
+from fusion.training.plan import SurvivalNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """What all sites measure with, so that their counts add up.
+
+    Attributes:
+        time_grid: Shared bins of time.
+        risk_grid: Shared bins of risk.
+        censoring: The federation's censoring curve; None = validation, where Uno's concordance
+            and the Brier score are not taken.
+        tau: Days; where Uno's concordance and the Brier score end.
+        baseline: The federation's Breslow baseline, for objectives without one.
+
+    Source: own.
+    """
+
+    time_grid: TimeGrid
+    risk_grid: RiskGrid
+    censoring: CensoringCurve | None = None
+    tau: float = 0.0
+    baseline: Baseline | None = None
+
+    def to_words(self) -> dict[str, float | str | list[float]]:
+        """Return scalars and lists for the wire, without what the settings already tell."""
+        words: dict[str, float | str | list[float]] = {
+            "risk_centre": self.risk_grid.centre,
+            "risk_scale": self.risk_grid.scale,
+        }
+        if self.censoring is not None:
+            words |= {
+                "tau": self.tau,
+                "censoring": self.censoring.survival.tolist(),
+                "censoring_source": self.censoring.source,
+            }
+        if self.baseline is not None:
+            words["baseline"] = self.baseline.cumulative_hazard.tolist()
+        return words
+
+    @classmethod
+    def from_words(cls, words: dict, config: EvaluationConfig) -> "Yardstick":
+        """Return the yardstick that `to_words` wrote, keys in kebab-case."""
+        grid = TimeGrid(config.time_step, config.time_bins)
+        risks = RiskGrid(words["risk-centre"], words["risk-scale"], config.risk_bins)
+        censoring = baseline = None
+        if "censoring" in words:
+            survival = np.array(words["censoring"])
+            source = str(words["censoring-source"])
+            censoring = CensoringCurve(grid.edges[:-1], survival, source, linear=True)
+        if "baseline" in words:
+            baseline = Baseline(grid.edges[:-1], np.array(words["baseline"]))
+        return cls(grid, risks, censoring, float(words.get("tau", 0.0)), baseline)
+
+
+def examine(
+    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], yardstick: Yardstick
+) -> dict[str, np.ndarray]:
+    """Return what a site reports of a model on some of its patients.
+
+    Args:
+        network: The model under examination.
+        data: The site's patients.
+        rows: Which of them, such as the validation split.
+        yardstick: Shared grids and curves.
+
+    Returns:
+        `outcome-counts`, `risk-moments`, `loss` (sum, weight), `concordance` (concordant,
+        comparable, standard error or NaN); with a censoring curve also `uno` and `brier`.
+
+    Privacy: only sums over patients and the site's own figures; no risk, time or identifier.
+
+    Source: own.
+    """
+    risk = log_hazards(network, data, rows)
+    time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
+    grids = {"time_grid": yardstick.time_grid, "risk_grid": yardstick.risk_grid}
+    found = {
+        "outcome-counts": count(risk, time=time, event=event, **grids).to_array(),
+        "risk-moments": moments(risk).to_array(),
+        "loss": _loss(network, risk, time=time, event=event),
+        "concordance": _three(concordance(risk, time=time, event=event)),
+    }
+    if yardstick.censoring is None:
+        return found
+    uno = uno_concordance(
+        risk, time=time, event=event, censoring=yardstick.censoring, tau=yardstick.tau
+    )
+    times = np.linspace(0.0, yardstick.tau, 101)[1:]
+    curves = network.objective.survival(risk, times=times, baseline=yardstick.baseline)
+    brier = brier_sums(curves, time=time, event=event, times=times, censoring=yardstick.censoring)
+    return found | {"uno": _three(uno), "brier": brier.to_array()}
+
+
+def refer(
+    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], time_grid: TimeGrid
+) -> dict[str, np.ndarray]:
+    """Return what the baseline hazard and the risk bins are made from, over training patients.
+
+    Source: own.
+    """
+    risk = log_hazards(network, data, rows)
+    time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
+    sums = baseline_sums(risk, time=time, event=event, time_grid=time_grid)
+    return {"baseline": sums.to_array(), "risk-moments": moments(risk).to_array()}
+
+
+def _loss(
+    network: SurvivalNetwork,
+    risk: Float[np.ndarray, " patient"],
+    *,
+    time: Float[np.ndarray, " patient"],
+    event: np.ndarray,
+) -> Float[np.ndarray, "2"]:
+    """Return the summed loss and what it is a sum over: events if patients are coupled."""
+    weight = float(event.sum()) if network.objective.couples_patients else float(len(risk))
+    with torch.no_grad():
+        mean = network.objective.loss(
+            torch.tensor(risk), time=torch.tensor(time), event=torch.tensor(event)
+        )
+    return np.array([float(mean) * weight, weight])
+
+
+def _three(found: Concordance) -> Float[np.ndarray, "3"]:
+    error = found.estimate.standard_error
+    return np.array([found.concordant, found.comparable, np.nan if error is None else error])

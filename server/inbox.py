@@ -1,0 +1,181 @@
+"""One exchange with the sites: a message to each, their answers in order of site, and who failed."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+from flwr.serverapp import Grid
+
+from fusion.config import FederationConfig
+from fusion.errors import FederationError
+
+log = logging.getLogger("concord.server")
+
+POLL = 0.25
+"""Seconds between looks at who is there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one site sent.
+
+    Attributes:
+        site: Its name.
+        facts: About its folder.
+        figures: Its own numbers.
+        sums: Mergeable sums over its patients.
+        model: Weights, empty if it sent none.
+
+    Source: own.
+    """
+
+    site: str
+    facts: Mapping[str, Any]
+    figures: Mapping[str, Any]
+    sums: Mapping[str, np.ndarray]
+    model: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A site that was asked and gave no usable answer.
+
+    Source: own.
+    """
+
+    site: str
+    reason: str
+
+
+class Inbox:
+    """Sends requests to the sites and reads what comes back.
+
+    Args:
+        grid: Flower's way to the nodes.
+        config: Whom to wait for, and how long.
+
+    Source: own.
+    """
+
+    def __init__(self, grid: Grid, config: FederationConfig) -> None:
+        self._grid, self._config = grid, config
+        self._names: dict[int, str] = {}
+
+    def meet(self) -> tuple[list[Answer], list[Failure]]:
+        """Wait for the sites, ask each to describe itself, and remember who is who.
+
+        Raises:
+            FederationError: Too few came in time, or two have one name.
+        """
+        nodes = self._wait()
+        self._names = {node: f"node {node}" for node in nodes}
+        replies = self._send("query.describe", RecordDict(), nodes)
+        answers, failures = self._sort(replies, nodes)
+        self._names = {
+            node: str(reply.content["facts"]["site"]) for node, reply in self._good(replies).items()
+        }
+        twice = {name for name in self._names.values() if list(self._names.values()).count(name) > 1}
+        if twice:
+            raise FederationError(
+                f"Each site must have a name of its own, got '{min(twice)}' more than once. "
+                "Change `name` in one site.toml."
+            )
+        return answers, failures
+
+    def ask(
+        self, kind: str, content: RecordDict, sites: Sequence[str]
+    ) -> tuple[list[Answer], list[Failure]]:
+        """Send one request to some sites and return their answers and failures, by site name."""
+        nodes = sorted(node for node, name in self._names.items() if name in set(sites))
+        return self._sort(self._send(kind, content, nodes), nodes)
+
+    def _wait(self) -> list[int]:
+        deadline = time.monotonic() + self._config.wait_seconds
+        wanted = max(self._config.expected_sites, self._config.min_sites, 1)
+        while True:
+            nodes = sorted(self._grid.get_node_ids())
+            if len(nodes) >= wanted:
+                return nodes
+            if time.monotonic() > deadline:
+                raise FederationError(
+                    f"Sites connected must be at least {wanted}, got {len(nodes)} after "
+                    f"{self._config.wait_seconds:g} s. Start the others, or lower "
+                    "federation.expected-sites."
+                )
+            time.sleep(POLL)
+
+    def _send(self, kind: str, content: RecordDict, nodes: Sequence[int]) -> list[Message]:
+        messages = [Message(content, dst_node_id=node, message_type=kind) for node in nodes]
+        return list(
+            self._grid.send_and_receive(messages, timeout=self._config.timeout_seconds)
+        )
+
+    def _good(self, replies: Sequence[Message]) -> dict[int, Message]:
+        return {r.metadata.src_node_id: r for r in replies if not r.has_error()}
+
+    def _sort(
+        self, replies: Sequence[Message], nodes: Sequence[int]
+    ) -> tuple[list[Answer], list[Failure]]:
+        """Order by site, so that sums do not depend on who answered first."""
+        good = self._good(replies)
+        reasons = {r.metadata.src_node_id: r.error.reason for r in replies if r.has_error()}
+        named = {node: self._names[node] for node in nodes}
+        answers = [_answer(named[node], good[node]) for node in nodes if node in good]
+        failures = [
+            Failure(named[node], reasons.get(node) or "no answer")
+            for node in nodes
+            if node not in good
+        ]
+        for failure in failures:
+            log.warning("%s did not answer: %s", failure.site, failure.reason)
+        return sorted(answers, key=lambda a: a.site), sorted(failures, key=lambda f: f.site)
+
+
+def request(
+    *,
+    model: Mapping[str, np.ndarray] | None = None,
+    arrays: Mapping[str, np.ndarray] | None = None,
+    **words: Any,
+) -> RecordDict:
+    """Return the content of a request.
+
+    Args:
+        model: Weights to send.
+        arrays: Other arrays the site needs.
+        **words: Scalars and lists; names in snake_case travel in kebab-case.
+
+    Returns:
+        Records `request`, and `model` and `arrays` if given.
+
+    Source: own.
+    """
+    told = {name.replace("_", "-"): value for name, value in words.items()}
+    content = RecordDict({"request": ConfigRecord(told)})
+    for name, values in (("model", model), ("arrays", arrays)):
+        if values is not None:
+            content[name] = to_record(values)
+    return content
+
+
+def to_record(values: Mapping[str, np.ndarray]) -> ArrayRecord:
+    """Return named arrays as Flower's record.
+
+    Source: own.
+    """
+    return ArrayRecord({name: Array(np.ascontiguousarray(value)) for name, value in values.items()})
+
+
+def _answer(site: str, reply: Message) -> Answer:
+    content = reply.content
+    facts = content["facts"]
+    return Answer(
+        site=str(facts.get("site", site)),
+        facts=dict(facts),
+        figures=dict(content["figures"]),
+        sums={name: value.numpy() for name, value in content["sums"].items()},
+        model={name: v.numpy() for name, v in content["model"].items()} if "model" in content else {},
+    )

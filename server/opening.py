@@ -1,0 +1,258 @@
+"""Before the first round: who takes part, what all can read alike, and the plan that follows."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fusion.config import RunConfig, names, numbers
+from fusion.errors import ConfigError, FederationError
+from fusion.models.build import MODELS
+from fusion.objectives.intervals import baseline_hazards, choose_intervals
+from fusion.readers.omics import CLINICAL
+from fusion.readers.public_scaling import read_public_scaling
+from fusion.readers.scaling import Scaling, ScalingSums
+from fusion.registry import nearest
+from fusion.survival.bins import RiskGrid, TimeGrid
+from fusion.survival.tallies import OutcomeCounts
+from fusion.training.plan import Plan
+from server.inbox import Answer, Failure, Inbox, request
+
+log = logging.getLogger("concord.server")
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One site as it described itself.
+
+    Attributes:
+        name: The site's name.
+        role: `train` or `evaluate-only`.
+        patients: In train, validation and test.
+        events: Likewise.
+        missing: Patients without slides, without omics, and with part of the omics tables.
+        outcomes: Training patients by time bin and event, as `OutcomeCounts`.
+        facts: Encoder, widths, tables and names.
+
+    Source: own.
+    """
+
+    name: str
+    role: str
+    patients: tuple[int, ...]
+    events: tuple[int, ...]
+    missing: tuple[int, ...]
+    outcomes: np.ndarray
+    facts: dict
+
+    @property
+    def trains(self) -> bool:
+        """Whether the site has patients to train on."""
+        return self.role == "train" and self.patients[0] > 0
+
+
+def describe(inbox: Inbox) -> tuple[list[Member], list[Failure]]:
+    """Return the sites that answered the opening question, and those that failed.
+
+    Raises:
+        FederationError: No site can train, or no event was seen anywhere.
+
+    Source: own.
+    """
+    answers, failures = inbox.meet()
+    members = [_member(answer) for answer in answers]
+    if not any(member.trains for member in members):
+        reasons = "; ".join(f"{f.site}: {f.reason}" for f in failures) or "none has training patients"
+        raise FederationError(
+            f"At least one site must be able to train, got none of {len(answers) + len(failures)} "
+            f"({reasons}). Run `concord-site doctor` at each site."
+        )
+    if not sum(member.events[0] for member in members):
+        raise FederationError(
+            f"The federation must have at least one event to train on, got 0 among "
+            f"{sum(m.patients[0] for m in members)} training patients. Add sites or follow-up."
+        )
+    for member in members:
+        if member.trains and member.events[0] == 0:
+            log.warning("%s has no event to train on; it trains with loss 0.", member.name)
+    return members, failures
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The plan, and what was left out to reach it.
+
+    Attributes:
+        plan: What every site applies.
+        dropped: Features that some site has and some site lacks.
+        clipped: Share of omics values cut by the clip.
+        features_hash: SHA-256 of the agreed names.
+
+    Source: own.
+    """
+
+    plan: Plan
+    dropped: int
+    clipped: float
+    features_hash: str
+
+
+def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreement:
+    """Return the plan of the run: names in common, scaling, time intervals.
+
+    Raises:
+        FederationError: The sites have different encoders, or no gene in common.
+        ConfigError: A table or column in the settings exists nowhere.
+
+    Source: own.
+    """
+    encoder, width = _encoder(members)
+    tables = _tables(members, config)
+    clinical = names(config.data.clinical)
+    features, dropped = _features(members, tables)
+    features = (*features, *(f"clinical:{column}" for column in clinical))
+    readable = MODELS[config.model.name].takes or ("slides", "omics")
+    modalities = tuple(
+        m for m, there in (("slides", width), ("omics", features)) if there and m in readable
+    )
+    scaling, clipped = _scaling(inbox, members, config, features, width)
+    edges, rates = _intervals(members, config)
+    plan = Plan(
+        modalities=modalities,
+        encoder=encoder,
+        feature_width=width,
+        tables=tables,
+        clinical=clinical,
+        scaling=scaling,
+        edges=edges,
+        rates=rates,
+    )
+    digest = hashlib.sha256("\n".join(features).encode()).hexdigest()
+    return Agreement(plan, dropped, clipped, digest)
+
+
+def _member(answer: Answer) -> Member:
+    return Member(
+        name=answer.site,
+        role=answer.facts["role"],
+        patients=tuple(int(n) for n in answer.sums["patients"]),
+        events=tuple(int(n) for n in answer.sums["events"]),
+        missing=tuple(int(n) for n in answer.sums["missing"]),
+        outcomes=answer.sums["outcome-histogram"],
+        facts=dict(answer.facts),
+    )
+
+
+def _encoder(members: Sequence[Member]) -> tuple[str, int]:
+    """Return the one encoder and feature width of all sites that have slides."""
+    found = {
+        (m.facts["encoder"], int(m.facts["feature-width"])): m.name
+        for m in members
+        if m.facts["feature-width"]
+    }
+    if len(found) > 1:
+        seen = ", ".join(f"{name}: {e} ({w})" for (e, w), name in sorted(found.items()))
+        raise FederationError(
+            f"All sites must use one slide feature encoder, got {seen}. Extract features with the "
+            "same encoder everywhere."
+        )
+    return next(iter(found), ("", 0))
+
+
+def _tables(members: Sequence[Member], config: RunConfig) -> tuple[str, ...]:
+    """Return the omics tables in use: those asked for, or those that all sites with omics have."""
+    held = [set(m.facts["tables"]) for m in members if m.facts.get("tables")]
+    common = sorted(set.intersection(*held)) if held else []
+    if config.data.omics == "all":
+        return tuple(common)
+    asked = names(config.data.omics)
+    for table in asked:
+        if table not in common:
+            raise ConfigError(
+                f"data.omics must name tables that every site has, got '{table}'. "
+                + (nearest(table, common) if common else "No table is at every site.")
+            )
+    return asked
+
+
+def _features(members: Sequence[Member], tables: Sequence[str]) -> tuple[tuple[str, ...], int]:
+    """Return the genes that all sites with a table share, and how many were left out."""
+    agreed: list[str] = []
+    dropped = 0
+    for table in tables:
+        held = [set(m.facts[f"features:{table}"]) for m in members if table in m.facts["tables"]]
+        common = set.intersection(*held)
+        if not common:
+            raise FederationError(
+                f"Sites must share genes, got none in common in table '{table}' of {len(held)} "
+                "sites. Use the same gene names everywhere."
+            )
+        dropped += len(set.union(*held)) - len(common)
+        agreed += [f"{table}:{gene}" for gene in sorted(common)]
+    return tuple(agreed), dropped
+
+
+def _scaling(
+    inbox: Inbox, members: Sequence[Member], config: RunConfig, features: tuple[str, ...], width: int
+) -> tuple[Scaling, float]:
+    """Return the scaling and the share of clipped values, from the training sites' sums."""
+    tables = list(dict.fromkeys(n.partition(":")[0] for n in features))
+    content = request(
+        tables=[table for table in tables if table != CLINICAL],
+        clinical=list(names(config.data.clinical)),
+        features=list(features),
+    )
+    sites = [member.name for member in members if member.trains]
+    answers, failures = inbox.ask("query.scaling", content, sites)
+    if not answers:
+        reasons = "; ".join(f"{f.site}: {f.reason}" for f in failures)
+        raise FederationError(
+            f"At least one site must answer with its scaling sums, got none ({reasons}). "
+            "Run `concord-site doctor` at each site."
+        )
+    cut, known = np.sum([answer.sums["scaling.clipped"] for answer in answers], axis=0)
+    share = float(cut) / max(float(known), 1.0)
+    clip = config.data.clip
+    if config.data.scaling != "federated":
+        path = Path(config.data.scaling)
+        return read_public_scaling(path, names=features, width=width, clip=clip), share
+    omics, slides = _added(answers, "scaling.omics"), _added(answers, "scaling.slides")
+    return Scaling.from_sums(omics, slides, names=features, clip=clip), share
+
+
+def _added(answers: Sequence[Answer], name: str) -> ScalingSums | None:
+    held = [ScalingSums.from_array(a.sums[name]) for a in answers if name in a.sums]
+    return sum(held[1:], start=held[0]) if held else None
+
+
+def _intervals(
+    members: Sequence[Member], config: RunConfig
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    counts = training_counts(members, config)
+    outcomes = counts.counts[1:].sum(axis=2).astype(np.float64)
+    edges = counts.time_grid.edges
+    intervals = choose_intervals(
+        outcomes[:, 1],
+        edges=edges,
+        number=config.objective.intervals,
+        cuts=numbers(config.objective.cuts, "objective.cuts"),
+    )
+    rates = baseline_hazards(
+        intervals, events=outcomes[:, 1], censored=outcomes[:, 0], edges=edges
+    )
+    return intervals.edges, tuple(rates.tolist())
+
+
+def training_counts(members: Sequence[Member], config: RunConfig) -> OutcomeCounts:
+    """Return all training patients by time bin and event.
+
+    Source: own.
+    """
+    grid = TimeGrid(config.evaluation.time_step, config.evaluation.time_bins)
+    total = np.sum([member.outcomes for member in members], axis=0)
+    return OutcomeCounts.from_array(total, time_grid=grid, risk_grid=RiskGrid(0.0, 1.0, 2))

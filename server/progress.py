@@ -1,0 +1,84 @@
+"""How far a run has come: enough to continue it bit for bit, in one file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusion.config import RunConfig, flatten
+from fusion.errors import ModelFileError
+from fusion.training.checkpoint import load_arrays, save_arrays
+
+FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """The state between two rounds.
+
+    Attributes:
+        round: Rounds done; 0 = only the initial model exists.
+        model: Weights after that round.
+        best: Weights of the best validated round so far.
+        best_round: Which round that was; 0 = none validated yet.
+        best_score: Its validation figure, higher is better; None = none.
+        moments: The strategy's memory.
+        centre: Mean validation risk of the last examined model, for the next risk bins.
+        scale: Its standard deviation.
+        records: What the result tells of each round.
+        elapsed: Seconds of work so far.
+
+    Source: own.
+    """
+
+    round: int
+    model: Mapping[str, np.ndarray]
+    best: Mapping[str, np.ndarray]
+    best_round: int = 0
+    best_score: float | None = None
+    moments: Mapping[str, np.ndarray] = field(default_factory=dict)
+    centre: float = 0.0
+    scale: float = 1.0
+    records: tuple[dict[str, Any], ...] = ()
+    elapsed: float = 0.0
+
+    def with_last_record(self, **changes: Any) -> "Progress":
+        """Return the progress with the newest round's record changed."""
+        last = {**self.records[-1], **changes}
+        return replace(self, records=(*self.records[:-1], last))
+
+    def save(self, folder: Path, config: RunConfig, agreement: Mapping[str, Any]) -> None:
+        """Write the checkpoint of this state, whole or not at all."""
+        arrays = {
+            f"{kind}|{name}": value
+            for kind in ("model", "best", "moments")
+            for name, value in getattr(self, kind).items()
+        }
+        plain = ("round", "best_round", "best_score", "centre", "scale", "records", "elapsed")
+        document = {name: getattr(self, name) for name in plain}
+        document |= {"config": flatten(config), "agreement": dict(agreement)}
+        save_arrays(folder / FILE, arrays, document)
+
+
+def load_progress(folder: Path) -> tuple[Progress, dict[str, Any]]:
+    """Return the state that a run left in its folder, and the document beside it.
+
+    Raises:
+        ModelFileError: There is no checkpoint, or it is damaged.
+
+    Source: own.
+    """
+    if not (folder / FILE).is_file():
+        raise ModelFileError(
+            f"A run to resume must have a checkpoint, got none in '{folder}'. Check the path."
+        )
+    arrays, document = load_arrays(folder / FILE)
+    kinds: dict[str, dict[str, np.ndarray]] = {"model": {}, "best": {}, "moments": {}}
+    for key, value in arrays.items():
+        kind, _, name = key.partition("|")
+        kinds[kind][name] = value
+    plain = ("round", "best_round", "best_score", "centre", "scale", "elapsed")
+    known = {name: document[name] for name in plain}
+    return Progress(**kinds, **known, records=tuple(document["records"])), document
