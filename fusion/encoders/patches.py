@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from fusion.types import Bags, Tokens
 State = TypeVar("State")
 
 
+@runtime_checkable
 class ChunkedEncoder(Protocol[State]):
     """An encoder that reads a bag chunk by chunk.
 
@@ -31,6 +32,9 @@ class ChunkedEncoder(Protocol[State]):
 
     def finish(self, state: State) -> Tokens:
         """Return the tokens of the chunks merged into `state`."""
+
+    def __call__(self, bags: Bags) -> Tokens:
+        """Return the tokens of whole bags."""
 
 
 def encode_chunks(encoder: ChunkedEncoder, chunks: Iterable[Bags]) -> Tokens:
