@@ -1,0 +1,98 @@
+"""A look through one hospital's folder, told in plain words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fusion.readers.cohort import Cohort, Inspection, inspect_cohort
+from fusion.readers.findings import counted
+
+_YEAR = 365.25
+_LOOSE = 5.0
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the doctor found; shown at the site, never sent.
+
+    Attributes:
+        lines: What is read, and what it is taken to mean.
+        warnings: What is worth knowing.
+        problems: What stops training, and how to mend it.
+    """
+
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """True = training could start."""
+        return not self.problems
+
+
+def examine(folder: Path) -> Examination:
+    """Return all that is read in a site folder, and all that is wrong with it, in plain words.
+
+    Every table and every bag is read, so that one look shows every problem.
+
+    Args:
+        folder: A site folder.
+
+    Privacy: sentences may name patients and files; they are for the screen at the site.
+
+    Source: own.
+    """
+    inspection = inspect_cohort(folder)
+    lines = () if inspection.cohort is None else tuple(_told(inspection.cohort, inspection))
+    return Examination(
+        lines=lines,
+        warnings=tuple(finding.message for finding in inspection.findings if not finding.fatal),
+        problems=tuple(finding.message for finding in inspection.findings if finding.fatal),
+    )
+
+
+def _told(cohort: Cohort, inspection: Inspection) -> list[str]:
+    purpose = "trains and is evaluated" if cohort.role == "train" else "is only evaluated"
+    lines = [f"Site '{cohort.name}' {purpose}."]
+    lines += [_outcomes(cohort), *cohort.notes]
+    lines += _slides(cohort, inspection.patches)
+    lines += _omics(cohort)
+    if cohort.clinical.shape[1]:
+        lines.append(f"Other clinical columns: {', '.join(cohort.clinical.columns)}.")
+    return lines
+
+
+def _outcomes(cohort: Cohort) -> str:
+    number, events = len(cohort.patients), int(cohort.event.sum())
+    years = cohort.time / _YEAR
+    return (
+        f"{counted(number, 'patient')}, {counted(events, 'event')} ({events / number:.0%}); "
+        f"follow-up {np.median(years):.1f} years in the median, {years.max():.1f} at most."
+    )
+
+
+def _slides(cohort: Cohort, patches: int) -> list[str]:
+    if not cohort.feature_width:
+        return ["Slides: none ([features] is not in site.toml)."]
+    number, have = sum(map(len, cohort.slides)), int(cohort.has_slides.sum())
+    return [
+        f"Slides: {number:,} of {counted(have, 'patient')}, {patches:,} patches from encoder "
+        f"'{cohort.encoder}', {cohort.feature_width} numbers each.",
+        f"{counted(len(cohort.patients) - have, 'patient')} without slides.",
+    ]
+
+
+def _omics(cohort: Cohort) -> list[str]:
+    lines = [] if cohort.tables else ["Omics: none ([omics] is not in site.toml)."]
+    for name, table in cohort.tables.items():
+        known = table.values[table.present]
+        beyond = float((np.abs(known) > _LOOSE).mean())
+        cut = f", {beyond:.1%} of the values beyond {_LOOSE:g}" if beyond else ""
+        lines.append(
+            f"Omics table {name}: {len(table.genes):,} genes of "
+            f"{counted(int(table.present.sum()), 'patient')}{cut}; "
+            f"{counted(int((~table.present).sum()), 'patient')} without."
+        )
+    return lines

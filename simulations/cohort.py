@@ -1,0 +1,104 @@
+"""A cohort folder as many groups keep it: two tables and one bag a slide."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import pandas as pd
+
+from fusion.errors import SiteError
+from fusion.readers.findings import listed
+from fusion.readers.tables import patient_column, read_table
+
+KINDS: Mapping[str, str] = {"_rnaseq": "rna", "_cnv": "cnv", "_mut": "mutation"}
+"""Ending of a genomics column, and the omics table it goes to."""
+
+
+@dataclass(frozen=True)
+class CohortFolder:
+    """Several hospitals' patients in one folder.
+
+    Attributes:
+        clinical: One row a slide, as text.
+        omics: Table name to patients' rows; the first column, `case_id`, is the patient.
+        bags: Bag files by file name.
+        width: Numbers a patch; 0 = no bags.
+    """
+
+    clinical: pd.DataFrame
+    omics: Mapping[str, pd.DataFrame]
+    bags: Mapping[str, Path]
+    width: int
+
+
+def read_cohort_folder(folder: Path) -> CohortFolder:
+    """Return what a folder with clinical.csv, genomics.parquet and patch_features/ holds.
+
+    Args:
+        folder: The cohort; genomics.parquet (or .csv) and patch_features may be absent.
+
+    Returns:
+        The tables as they are; genes go to rna, cnv or mutation by the ending `_rnaseq`, `_cnv`,
+        `_mut` of their columns, which falls away; columns without one go to the table `other`.
+
+    Raises:
+        SiteError: The folder or clinical.csv is missing, or a table or the first bag is unreadable.
+
+    Privacy: patient data; stays on the machine.
+
+    Source: own (the layout is that of the Mahmood laboratory's public repositories).
+    """
+    if not folder.is_dir():
+        raise SiteError(f"Cohort folder must exist, got '{folder}'. Check --cohort.")
+    clinical = read_table(folder / "clinical.csv", what="Clinical table", text=True)
+    files = [folder / name for name in ("genomics.parquet", "genomics.csv")]
+    found = next((path for path in files if path.is_file()), None)
+    bags = {path.name: path for path in sorted((folder / "patch_features").glob("*.h5"))}
+    return CohortFolder(
+        clinical=clinical,
+        omics=split_omics(read_table(found, what="Genomics table", text=False)) if found else {},
+        bags=bags,
+        width=_width(next(iter(bags.values()))) if bags else 0,
+    )
+
+
+def split_omics(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return one table for each kind of omics in a table of all genes.
+
+    Args:
+        table: One row a patient, columns such as TP53_rnaseq.
+
+    Raises:
+        SiteError: A patient has several rows.
+
+    Source: own.
+    """
+    column = patient_column(table)
+    ids = table[column].str.strip().rename("case_id")
+    if ids.duplicated().any():
+        raise SiteError(
+            "Genomics table must have one row a patient, got more for "
+            f"{listed(ids[ids.duplicated()].unique())}. Keep one row of each.",
+            public="The genomics table has patients twice.",
+        )
+    parts: dict[str, dict[str, pd.Series]] = {name: {} for name in (*KINDS.values(), "other")}
+    for name in table.columns.drop(column):
+        ending = next((mark for mark in KINDS if str(name).endswith(mark)), "")
+        parts[KINDS.get(ending, "other")][str(name).removesuffix(ending)] = table[name]
+    return {
+        name: pd.concat([ids, pd.DataFrame(columns)], axis=1)
+        for name, columns in parts.items()
+        if columns
+    }
+
+
+def _width(path: Path) -> int:
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return int(file["features"].shape[-1])
+    except (OSError, KeyError, AttributeError, IndexError):
+        raise SiteError(
+            f"Bag must be an h5 file with a dataset `features`, got '{path}'. Extract it again.",
+            public="A bag cannot be read.",
+        ) from None
