@@ -1,7 +1,6 @@
 """How well risks rank patients: Harrell's and Uno's concordance with their standard errors.
 
-A pair (i, j) is comparable when t_i < t_j and i's event was seen; at equal times only when exactly
-one of the two is an event, which then counts as earlier. Tied risks count one half.
+`fusion.survival.pairs` says which pairs are comparable.
 """
 
 from collections.abc import Sequence
@@ -9,13 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from fusion.survival.curves import CensoringCurve
 from fusion.survival.estimate import Estimate, Flags, Values, proportion, require_finite
-
-CELLS = 2_000_000
-"""Pairs compared at once; bounds memory to about 50 MB."""
+from fusion.survival.pairs import Ranking, pair_sums
 
 
 @dataclass(frozen=True)
@@ -47,38 +43,6 @@ class Concordance:
             return self.estimate.as_dict() | {"comparable_pairs": self.comparable}
         known = {"tau": self.tau, "censoring_source": self.censoring_source}
         return self.estimate.as_dict() | known
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Patients, or cells of alike patients, whose risks are to be compared pair by pair.
-
-    Attributes:
-        risk: Any ranking score, higher = earlier event.
-        time: Follow-up in days.
-        event: True = event seen.
-        weight: Number of identical patients each row stands for.
-        pair_weight: Weight of the pairs in which the row is the earlier; 0 = none.
-        binned: True = equal times are one bin, so the order inside is unknown: two events then
-            are one pair, half right, and an event and a censoring are half a pair.
-
-    Source: own.
-    """
-
-    risk: Values
-    time: Values
-    event: Flags
-    weight: Values
-    pair_weight: Values
-    binned: bool = False
-
-
-@dataclass(frozen=True)
-class _PairSums:
-    """For each row, the weight of its pairs, and of the rightly ordered ones."""
-
-    concordant: Values
-    comparable: Values
 
 
 def concordance(
@@ -236,7 +200,7 @@ def concordance_of(ranking: Ranking) -> Concordance:
     """
     require_finite("Risk", ranking.risk)
     require_finite("Time", ranking.time)
-    sums = _binned_sums(ranking) if ranking.binned else _pair_sums(ranking)
+    sums = pair_sums(ranking)
     weight = ranking.weight
     concordant = float(weight @ sums.concordant) / 2.0
     comparable = float(weight @ sums.comparable) / 2.0
@@ -245,65 +209,3 @@ def concordance_of(ranking: Ranking) -> Concordance:
     influence = (sums.concordant - concordant / comparable * sums.comparable) / comparable
     error = float(np.sqrt(weight @ influence**2))
     return concordance_from(concordant, comparable=comparable, standard_error=error)
-
-
-def _binned_sums(ranking: Ranking) -> _PairSums:
-    """Return each row's pair sums when the order inside a bin of time is unknown.
-
-    Inside a short bin two events come in either order alike, so half of such a pair is right;
-    an event precedes a censoring half the time: the mean of censoring last and censoring first.
-    """
-    _, place = np.unique(ranking.time, return_inverse=True)
-    last = _pair_sums(ranking)
-    first = _pair_sums(replace(ranking, time=2.0 * place + ranking.event))
-    events = np.bincount(place, ranking.weight * ranking.event)[place]
-    partners = ranking.pair_weight * np.maximum(events - 1.0, 0.0)
-    return _PairSums(
-        (last.concordant + first.concordant + partners) / 2.0,
-        (last.comparable + first.comparable) / 2.0 + partners,
-    )
-
-
-def _pair_sums(ranking: Ranking) -> _PairSums:
-    """Return each row's pair sums by the exact rule.
-
-    Sorted by time, events before censorings, the partners of an event are all rows from the end
-    of its time's events on: a suffix, so only the risks need comparing, in chunks.
-    """
-    order = np.lexsort((~ranking.event, ranking.time))
-    risk, weight = ranking.risk[order], ranking.weight[order]
-    pair_weight = ranking.pair_weight[order]
-    start = _first_partner(ranking.time[order], ranking.event[order])
-    rows = np.flatnonzero(pair_weight > 0)
-    after = np.append(np.cumsum(weight[::-1])[::-1], 0.0)
-    comparable = pair_weight * after[start]
-    given = (weight * pair_weight)[rows]
-    comparable += np.cumsum(np.bincount(start[rows], given, len(risk) + 1))[:-1]
-    concordant = np.zeros(len(risk))
-    size = max(1, CELLS // max(1, len(risk)))
-    for chunk in (rows[at : at + size] for at in range(0, len(rows), size)):
-        first = int(start[chunk[0]])
-        right = _ordered_rightly(risk, chunk=chunk, start=start, first=first)
-        concordant[chunk] += pair_weight[chunk] * (right @ weight[first:])
-        concordant[first:] += (weight * pair_weight)[chunk] @ right
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    return _PairSums(concordant[back], comparable[back])
-
-
-def _first_partner(time: Values, event: Flags) -> np.ndarray:
-    """Return for each sorted row the first row that is later, or as late and censored."""
-    later = np.searchsorted(time, time, side="right")
-    through = np.concatenate([[0], np.cumsum(event)])
-    same = np.searchsorted(time, time, side="left")
-    return np.where(event, same + through[later] - through[same], later)
-
-
-def _ordered_rightly(
-    risk: Values, *, chunk: np.ndarray, start: np.ndarray, first: int
-) -> Float[np.ndarray, "row partner"]:
-    """Return 1 where the earlier row's risk is higher, 1/2 at a tie, 0 where no pair is."""
-    mine, theirs = risk[chunk][:, None], risk[first:][None, :]
-    right = np.where(mine > theirs, 1.0, np.where(mine == theirs, 0.5, 0.0))
-    right[np.arange(first, len(risk))[None, :] < start[chunk][:, None]] = 0.0
-    return right

@@ -1,11 +1,10 @@
-"""Survival over time: Kaplan-Meier, the curve of the censoring, and the log-rank test."""
+"""Survival over time: Kaplan-Meier, and the curve of the censoring."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from fusion.survival.estimate import Z95, Flags, Values, require_finite
 
@@ -124,37 +123,6 @@ class CensoringCurve:
         return float(self.times[place - 1] + share * (self.times[place] - self.times[place - 1]))
 
 
-@dataclass(frozen=True)
-class LogRank:
-    """A test of equal survival between groups.
-
-    Attributes:
-        statistic: Chi-square statistic, None if it cannot be had.
-        degrees: Its degrees of freedom.
-        p_value: Its p-value, None if it cannot be had.
-        reason: Why it cannot be had.
-
-    Source: own.
-    """
-
-    statistic: float | None
-    degrees: int
-    p_value: float | None
-    reason: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the four fields under their names, ready for JSON.
-
-        Source: own.
-        """
-        return {
-            "statistic": self.statistic,
-            "degrees": self.degrees,
-            "p_value": self.p_value,
-            "reason": self.reason,
-        }
-
-
 def kaplan_meier(time: Values, *, event: Flags, weight: Values | None = None) -> Curve:
     """Return the Kaplan-Meier curve with log-log 95% intervals (Greenwood).
 
@@ -173,7 +141,7 @@ def kaplan_meier(time: Values, *, event: Flags, weight: Values | None = None) ->
 
     Source: Kaplan and Meier 1958, JASA 53:457; interval: Kalbfleisch and Prentice 2002, 1.4.
     """
-    times, events, leaving = _table(time, event=event, weight=weight)
+    times, events, leaving = life_table(time, event=event, weight=weight)
     at_risk = np.cumsum(leaving[::-1])[::-1]
     return curve_from_table(times, at_risk=at_risk, exposed=at_risk, events=events)
 
@@ -234,102 +202,33 @@ def censoring_curve(
 
     Source: Graf et al. 1999, Stat Med 18:2529.
     """
-    times, events, leaving = _table(time, event=event, weight=weight)
+    times, events, leaving = life_table(time, event=event, weight=weight)
     exposed = np.cumsum(leaving[::-1])[::-1] - events
     censored = leaving - events
     hazard = np.divide(censored, exposed, out=np.zeros_like(censored), where=exposed > 0)
     return CensoringCurve(times, np.cumprod(1.0 - hazard), source)
 
 
-def logrank(
-    time: Values,
-    *,
-    event: Flags,
-    group: Int[np.ndarray, " patient"],
-    weight: Values | None = None,
-) -> LogRank:
-    """Return the log-rank test of equal survival between the groups.
+def life_table(
+    time: Values, *, event: Flags, weight: Values | None
+) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
+    """Return day 0 and the distinct times, the events at each, and all who leave then.
 
     Args:
         time: Follow-up in days, >= 0.
         event: True = event seen.
-        group: Number of each patient's group; two or more different ones.
         weight: Number of identical patients each row stands for; one each if None.
 
     Returns:
-        The test; without a statistic, with a reason, when the groups cannot be compared.
+        Times in days, events, and patients whose follow-up ends there.
 
     Raises:
         FederationError: A time is not finite.
 
-    Privacy: A statistic over all patients; tells little unless groups are tiny.
+    Privacy: Each row is one patient's time.
 
-    Source: Mantel 1966; Peto and Peto 1972, J R Stat Soc A 135:185.
+    Source: own.
     """
-    known = np.ones(len(time)) if weight is None else weight
-    groups = np.unique(group)
-    tables = [_table(time, event=event, weight=known * (group == one))[1:] for one in groups]
-    events = np.array([table[0] for table in tables]).reshape(len(groups), -1)
-    leaving = np.array([table[1] for table in tables]).reshape(len(groups), -1)
-    return logrank_from_table(np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1], events=events)
-
-
-def logrank_from_table(
-    exposed: Float[np.ndarray, "group time"], *, events: Float[np.ndarray, "group time"]
-) -> LogRank:
-    """Return the log-rank test of a table of groups by times.
-
-    Args:
-        exposed: Patients at risk of each group at each time.
-        events: Events of each group at each time.
-
-    Returns:
-        The test; without a statistic, with a reason, when the groups cannot be compared.
-
-    Source: Mantel 1966 (hypergeometric covariance, tied events together).
-    """
-    degrees = len(exposed) - 1
-    total, dead = exposed.sum(axis=0), events.sum(axis=0)
-    used = (dead > 0) & (total > 1)
-    if degrees < 1 or not used.any():
-        reason = "fewer than two groups" if degrees < 1 else "no event to compare the groups by"
-        return LogRank(None, max(degrees, 0), None, reason)
-    exposed, total, dead = exposed[:, used], total[used], dead[used]
-    share = exposed / total
-    gap = (events[:, used] - dead * share).sum(axis=1)[:degrees]
-    spread = dead * np.maximum(total - dead, 0.0) / (total - 1.0)
-    covariance = np.diag((spread * share).sum(axis=1)) - (spread * share) @ share.T
-    covariance = covariance[:degrees, :degrees]
-    if np.linalg.matrix_rank(covariance) < degrees:
-        return LogRank(None, degrees, None, "the groups are never at risk together")
-    statistic = float(gap @ np.linalg.solve(covariance, gap))
-    return LogRank(statistic, degrees, chi_square_tail(statistic, degrees=degrees))
-
-
-def chi_square_tail(statistic: float, *, degrees: int) -> float:
-    """Return the probability that a chi-square variable exceeds `statistic`.
-
-    Args:
-        statistic: A value >= 0.
-        degrees: Degrees of freedom, >= 1.
-
-    Returns:
-        A probability.
-
-    Source: Abramowitz and Stegun 26.4.4-26.4.5 (finite sums).
-    """
-    half = max(statistic, 0.0) / 2.0
-    tail, order = (math.exp(-half), 1.0) if degrees % 2 == 0 else (math.erfc(math.sqrt(half)), 0.5)
-    while order < degrees / 2.0 and half > 0:
-        tail += math.exp(order * math.log(half) - half - math.lgamma(order + 1.0))
-        order += 1.0
-    return min(1.0, tail)
-
-
-def _table(
-    time: Values, *, event: Flags, weight: Values | None
-) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
-    """Return the distinct times with day 0, and the weight of events and of all who leave."""
     require_finite("Time", time)
     known = np.ones(len(time)) if weight is None else weight.astype(np.float64)
     times, place = np.unique(np.concatenate([[0.0], time]), return_inverse=True)

@@ -12,11 +12,10 @@ from fusion.survival.concordance import Concordance, Ranking, concordance_of, un
 from fusion.survival.curves import (
     CensoringCurve,
     Curve,
-    LogRank,
     curve_from_table,
-    logrank_from_table,
 )
 from fusion.survival.estimate import Flags, Values, require_finite
+from fusion.survival.logrank import LogRank, logrank_from_table
 
 
 @dataclass(frozen=True)
@@ -212,8 +211,9 @@ class OutcomeCounts:
         """Return the group of some risk bins; its curve ends when nobody is at risk."""
         table = self.counts[:, :, part].sum(axis=2)
         remaining = np.cumsum(table.sum(axis=1)[::-1])[::-1].astype(np.float64)
-        at_risk = np.concatenate([remaining[:1], remaining[2:]])
-        end = int((at_risk > 0).sum()) + 1
+        later = np.concatenate([remaining[:1], remaining[2:]])
+        at_risk = remaining[:-1] if self.time_grid.exact else later
+        end = min(int((at_risk > 0).sum()) + 1, len(at_risk))
         curve = curve_from_table(
             self._ends()[:end],
             at_risk=at_risk[:end],
