@@ -1,0 +1,131 @@
+"""How the modalities are used."""
+
+TEMPLATE = """\
+<section id="audit">
+<h2>How the kinds of data are used, together and alone</h2>
+{% if interaction is none %}
+<p class="absent">{{ card.together.reason | sentence }}</p>
+{% else %}
+{% set audit = result.audit %}
+<p>Every patient's score is taken apart into what each kind of data adds by itself and what only
+their combination adds (the <em>interaction</em>). A hidden kind of data is replaced by
+“{{ audit.background }}”. Measured on {{ audit.patients | count(audit.split ~ " patient") }}
+with the model of round {{ audit.round }}
+{%- if audit.excluded %}; {{ audit.excluded | count("patient") }} without all kinds of data left
+out{% endif %}
+{%- if audit.uninformative %}; {{ audit.uninformative | count("patient") }} whose score nothing
+moves, counted as share 0{% endif %}. These are properties of the model, not of biology.</p>
+<ul class="legend">
+<li><span class="chip s0"></span>together (interaction), with its 95% interval</li>
+{% for name in interaction.legend %}
+<li><span class="chip s{{ loop.index }}"></span>{{ name }} alone</li>
+{% endfor %}
+</ul>
+<div class="wide">
+<table class="forest">
+<thead><tr><th scope="col">Site</th><th scope="col" class="num">Patients</th>
+<td class="picture"></td><th scope="col" class="num">Together</th>
+<th scope="col" class="num">95% interval</th>
+{% for name in interaction.legend %}
+<th scope="col" class="num">{{ name | capitalize }}</th>
+{% endfor %}
+</tr></thead>
+<tbody>
+{% for row in interaction.rows %}
+<tr class="{{ row.kind }}"><th scope="row">{{ row.name }}</th>
+<td class="num">{{ row.patients | number(0) }}</td>
+{% if row.figure.value is none %}
+<td colspan="{{ 3 + interaction.legend | length }}" class="absent">
+{{ row.figure | why_not }}</td></tr>
+{% else %}
+<td class="picture"><svg width="{{ interaction.width }}" height="22"
+ viewBox="0 0 {{ interaction.width }} 22" aria-hidden="true">
+{% for bar in row.bars %}
+<rect class="s{{ bar.index }}" x="{{ bar.x }}" y="4" width="{{ bar.width }}" height="14"/>
+{% endfor %}
+{% if row.from is not none %}
+<path class="whisker" d="M{{ row.from }} 11 H{{ row.to }} M{{ row.to }} 7 v8"/>
+{% endif %}
+</svg></td>
+<td class="num strong">{{ row.shares[0] | percent }}</td>
+<td class="num">{{ row.figure | percent_interval }}</td>
+{% for share in row.shares[1:] %}
+<td class="num">{{ share | percent }}</td>
+{% endfor %}
+</tr>
+{% endif %}
+{% endfor %}
+</tbody>
+</table>
+</div>
+{% set signed = interaction.signed %}
+{% if signed.get("synergy") is number and signed.get("redundancy") is number %}
+<p>By sign, the share of {{ interaction.rows[0].figure.value | percent }} divides into
+{{ signed.synergy | percent }} where the combination predicts a higher risk than the sum of its
+parts (synergy) and {{ signed.redundancy | percent }} where it predicts a lower one
+(redundancy).</p>
+{% endif %}
+{% set between = interaction.heterogeneity %}
+{% if between and between.get("i_squared") is none %}
+<p>Whether the sites differ was {{ between | why_not }}.</p>
+{% elif between %}
+<p>Do the sites differ? {{ between.i_squared | percent(0) }} of the spread between their figures is
+more than chance (I²; Cochran's Q = {{ between.cochran_q | number(1) }} on
+{{ between.degrees | count("degree") }} of freedom, {{ between.p_value | p_value }}).
+{%- if between.get("sites_left_out") %} {{ between.sites_left_out | count("site") }} with fewer than
+{{ between.min_patients }} audited patients left out.{% endif %}</p>
+{% endif %}
+
+{% if interaction.ranking %}
+<h3>What the combination buys in ranking</h3>
+<p>Concordance of the same patients, compared within their sites, when parts of the score are
+taken away.</p>
+<table class="narrow keep">
+<thead><tr><th scope="col">Score</th><th scope="col" class="num">Concordance</th>
+<th scope="col" class="num">Standard error</th></tr></thead>
+<tbody>
+{% for row in interaction.ranking %}
+<tr><th scope="row">{{ row.title }}</th>
+{% if row.value is none %}
+<td colspan="2" class="absent">{{ row | why_not }}</td>
+{% else %}
+<td class="num strong">{{ row.value | number }}</td>
+<td class="num">{{ row.standard_error | number }}</td>
+{% endif %}</tr>
+{% endfor %}
+</tbody>
+</table>
+{% endif %}
+{% if interaction.r2 is not none %}
+<p>A score without the interaction explains {{ interaction.r2 | percent(2) }} of the variance of
+the full score (squared correlation).</p>
+{% endif %}
+
+<section class="keep">
+<h3>The conventions in circulation</h3>
+<p>Published interaction shares follow different conventions, which can differ several times over
+on one model. Compare a figure only with one of the same name; “local” is the one used above.</p>
+<div class="wide">
+<table>
+<thead><tr><th scope="col">Name</th><th scope="col">Meaning</th>
+<th scope="col" class="num">Share</th><th scope="col" class="num">95% interval</th></tr></thead>
+<tbody>
+{% for row in interaction.conventions %}
+<tr{% if row.primary %} class="overall"{% endif %}><th scope="row">{{ row.name }}</th>
+<td>{{ row.meaning }}{% if row.warning %}
+<span class="note">{{ row.warning | sentence }}</span>{% endif %}</td>
+{% if row.figure.value is none %}
+<td colspan="2" class="absent">{{ row.figure | why_not }}</td>
+{% else %}
+<td class="num strong">{{ row.figure.value | percent }}</td>
+<td class="num">{{ row.figure | percent_interval }}</td>
+{% endif %}</tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+</section>
+{% endif %}
+</section>
+"""
+"""Shares per site and overall, what the interaction buys, and the conventions."""

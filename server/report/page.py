@@ -1,0 +1,70 @@
+"""One result, one page: a self-contained html file without scripts or outside loads."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+from server.report import words
+from server.report.card import card
+from server.report.interaction import interaction
+from server.report.markup import TEMPLATES
+from server.report.ranking import forest, not_interpretable
+from server.report.style import STYLE
+from server.report.survival import calibration, kaplan_meier
+from server.report.training import training
+from server.schema import validate
+
+FILTERS = (
+    words.number, words.percent, words.interval, words.percent_interval, words.why_not,
+    words.p_value, words.count, words.span, words.clock, words.moment, words.listing,
+    words.modality, words.sentence, words.setting,
+)  # fmt: skip
+"""What templates may do with a figure."""
+
+
+def render(result: Mapping[str, Any]) -> str:
+    """Return the report of a run as one html page.
+
+    The page holds its style and figures inside, loads nothing and runs nothing; the same result
+    gives the same page.
+
+    Args:
+        result: What result.json holds.
+
+    Returns:
+        The page, below 2 MB for hundreds of sites and rounds.
+
+    Raises:
+        ResultError: The result is not one of this version.
+
+    Privacy: shows the counts and sums that `result` holds, and nothing else; a site with few
+        patients is named on the first page, since its figures come close to single persons.
+
+    Source: own.
+    """
+    validate(result)
+    evaluation, audit = result["evaluation"], result["audit"]
+    return _environment().get_template("page").render(
+        result=result, style=STYLE, card=card(result), forest=forest(evaluation),
+        survival=kaplan_meier(evaluation["curves"]["groups"]),
+        calibration=calibration(evaluation["calibration"]),
+        interaction=interaction(audit, result["model"]["modalities"]) if audit else None,
+        training=training(result), held_out=_held_out(result), not_interpretable=not_interpretable,
+    )  # fmt: skip
+
+
+def _held_out(result: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the sites without a part in training."""
+    return frozenset(s["name"] for s in result["sites"] if s["role"] == "evaluate-only")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=DictLoader(dict(TEMPLATES)), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {function.__name__: function for function in FILTERS}
+    return environment
