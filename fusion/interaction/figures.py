@@ -1,0 +1,281 @@
+"""Every cohort figure of the audit, with its standard error, from one tally of sums."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fusion.interaction.estimates import Entry, absent, cochran, delta_method, figure, named, number
+from fusion.interaction.quantities import coalition_names, pair_names
+from fusion.interaction.shares import SMALLEST
+from fusion.interaction.tallies import AuditTally
+
+PRIMARY = "local"
+"""The definition that answers when only one number is wanted."""
+
+MIN_SITE_PATIENTS = 10
+"""Audited patients below which a site does not enter the comparison between sites."""
+
+FLAT = 1e-12
+"""A variance below this part of the mean square is rounding."""
+
+CANCELLED = 0.1
+"""`global` is ill-conditioned when averaging leaves less than this part of the contributions."""
+
+
+def audit_figures(tally: AuditTally, sites: Mapping[str, AuditTally]) -> dict[str, Any]:
+    """Return all figures of an audit, JSON-safe.
+
+    Args:
+        tally: Sums over all patients wanted, such as the sum of the sites' tallies.
+        sites: Each site's own tally, for the heterogeneity between them; may be empty.
+
+    Returns:
+        patients, excluded, uninformative, primary, shares (local, ratio, global, published,
+        moebius, variance), signed, pairs, matrix, dividends, concordance, heterogeneity, reasons.
+        A share has value, low, high, standard_error, interaction (= value), one entry a modality
+        and standard_errors. What cannot be had is None with a reason, never NaN.
+
+    Privacy: Reads sums only.
+
+    Source: definitions in `shares` and below; standard errors by the delta method.
+    """
+    shares = _shares(tally)
+    signs = tally.moments("signs")[0] * tally.count
+    between = {name: _shares(one) for name, one in sites.items() if one.count >= MIN_SITE_PATIENTS}
+    result = {
+        "patients": int(tally.count),
+        "excluded": int(tally.excluded),
+        "uninformative": round(float(signs[4])),
+        "modalities": list(tally.modalities),
+        "primary": PRIMARY,
+        "shares": shares,
+        "signed": _signed(tally),
+        "pairs": _means(tally, "pairs", pair_names(tally.modalities)),
+        "matrix": _matrix(tally),
+        "dividends": _means(tally, "dividends", coalition_names(tally.modalities)),
+        "dividend_sizes": _means(tally, "sizes", coalition_names(tally.modalities)),
+        "concordance": _concordance(tally),
+        "heterogeneity": _heterogeneity(between, len(sites)),
+    }
+    return result | {"reasons": _reasons(result)}
+
+
+def _shares(tally: AuditTally) -> dict[str, Entry]:
+    names = ("local", "ratio", "global", "published", "moebius", "variance")
+    if not tally.count:
+        return {name: _no_patients(tally) for name in names}
+    return {
+        "local": _averaged(tally, "local"),
+        "ratio": _ratio(tally),
+        "global": _global(tally),
+        "published": _averaged(tally, "published"),
+        "moebius": _averaged(tally, "moebius"),
+        "variance": _variance(tally),
+    }
+
+
+def _share(tally: AuditTally, values: np.ndarray, errors: np.ndarray) -> Entry:
+    """Return the interaction share as the figure, and every part under its name."""
+    values = np.minimum(values, 1.0)
+    entry = figure(float(values[0]), float(errors[0]), scale="logit")
+    return entry | named(("interaction", *tally.modalities), values, errors)
+
+
+def _no_share(tally: AuditTally, reason: str) -> Entry:
+    blank = np.full(1 + len(tally.modalities), np.nan)
+    return absent(reason) | named(("interaction", *tally.modalities), blank, blank)
+
+
+def _no_patients(tally: AuditTally) -> Entry:
+    return _no_share(tally, "no patient with every modality was audited")
+
+
+def _averaged(tally: AuditTally, block: str) -> Entry:
+    """Return shares that are means over patients of each one's own share."""
+    mean, covariance = tally.moments(block)
+    return _share(tally, mean, np.sqrt(np.maximum(np.diag(covariance), 0.0) / tally.count))
+
+
+def _ratio(tally: AuditTally) -> Entry:
+    """Return sums over patients of absolute entries over the sum of all of them."""
+    mean, covariance = tally.moments("ratio")
+    if mean.sum() < SMALLEST:
+        return _no_share(tally, "no modality moves the model's output for any patient")
+    values, errors = delta_method(
+        lambda parts: torch.cat([parts[:2].sum()[None], parts[2:]]) / parts.sum(),
+        mean=mean,
+        covariance=covariance,
+        count=tally.count,
+    )
+    return _share(tally, values, errors)
+
+
+def _global(tally: AuditTally) -> Entry:
+    """Return shares of the absolute entries of the matrix averaged over patients."""
+    mean, covariance = tally.moments("global")
+    i, j = np.triu_indices(len(tally.modalities))
+    own = i == j
+    size = float(np.abs(mean) @ np.where(own, 1.0, 2.0))
+    if size < SMALLEST:
+        return _no_share(tally, "the contributions average to 0 over the patients")
+
+    def parts(entries: Tensor) -> Tensor:
+        diagonal, pairs = entries[own].abs(), 2 * entries[~own].abs().sum()
+        return torch.cat([pairs[None], diagonal]) / (pairs + diagonal.sum())
+
+    values, errors = delta_method(parts, mean=mean, covariance=covariance, count=tally.count)
+    spread = np.sqrt(np.diag(covariance) / tally.count)
+    kept = size / float(tally.moments("ratio")[0].sum())
+    centred = bool((np.abs(mean[own]) < 2 * spread[own]).all()) or kept < CANCELLED
+    warning = (
+        "ill-conditioned: the mean contributions are near 0, so this share is mostly chance"
+        if centred
+        else None
+    )
+    return _share(tally, values, errors) | {"warning": warning, "conditioning": kept}
+
+
+def _variance(tally: AuditTally) -> Entry:
+    """Return Var(interaction) / Var(eta), and how well the additive part explains eta.
+
+    r2_additive is the squared correlation of additive part and eta (a Cox score has no scale),
+    r2_additive_ssr is 1 - sum (eta - additive)^2 / sum (eta - mean)^2. The errors rest on fourth
+    moments: with heavy tails their intervals are a little narrow below some hundred patients.
+    """
+    own, total = _spreads(tally.moments("variance")[0])
+    if tally.count < 3:
+        entry = absent("fewer than 3 patients")
+    elif total is None:
+        entry = absent("the log-hazards have no variance")
+    values, errors = np.full((2, 3), np.nan)
+    if tally.count >= 3 and total is not None:
+        values[:2], errors[:2] = _from_moments(tally, _unexplained)
+        entry = figure(float(values[0]), float(errors[0]), scale="log")
+        if own is None:
+            entry["reason"] = "r2_additive: the additive part has no variance"
+        else:
+            values[2:], errors[2:] = _from_moments(tally, _correlated)
+    known = named(("interaction", "r2_additive_ssr", "r2_additive"), values, errors)
+    return entry | known | _r2_interval(float(values[2]), float(errors[2]))
+
+
+def _from_moments(
+    tally: AuditTally, function: Callable[[Tensor], Tensor]
+) -> tuple[np.ndarray, np.ndarray]:
+    mean, covariance = tally.moments("variance")
+    return delta_method(function, mean=mean, covariance=covariance, count=tally.count)
+
+
+def _unexplained(mean: Tensor) -> Tensor:
+    """Return the interaction's part of the variance, and 1 - SSR / SST of the additive part."""
+    additive, interaction, square, product, interaction2 = mean
+    total = square + 2 * product + interaction2 - (additive + interaction) ** 2
+    return torch.stack([interaction2 - interaction**2, total - interaction2]) / total
+
+
+def _correlated(mean: Tensor) -> Tensor:
+    """Return the squared correlation of additive part and eta, from centred moments."""
+    additive, interaction, square, product, interaction2 = mean
+    own, rest = square - additive**2, interaction2 - interaction**2
+    shared = own + product - additive * interaction
+    total = 2 * shared - own + rest
+    return (shared**2 / (own * total)).clamp(max=1.0)[None]
+
+
+def _spreads(mean: np.ndarray) -> tuple[float | None, float | None]:
+    """Return the variances of the additive part and of eta, None where they are rounding."""
+    additive, interaction, square, product, interaction2 = mean
+    own = square - additive**2
+    eta2 = square + 2 * product + interaction2
+    total = eta2 - (additive + interaction) ** 2
+    return (
+        own if own > max(FLAT * square, SMALLEST**2) else None,
+        total if total > max(FLAT * eta2, SMALLEST**2) else None,
+    )
+
+
+def _r2_interval(value: float, error: float) -> Entry:
+    known = math.isfinite(value) and math.isfinite(error)
+    entry = figure(value, error, scale="logit") if known else absent("")
+    names = ("standard_error", "low", "high")
+    return {f"r2_additive_{name}": entry[name] for name in names}
+
+
+def _means(tally: AuditTally, block: str, names: tuple[str, ...]) -> Entry:
+    """Return plain means over patients with their standard errors."""
+    mean, covariance = tally.moments(block)
+    if not tally.count:
+        mean = np.full_like(mean, np.nan)
+    error = np.sqrt(np.maximum(np.diag(covariance), 0.0) / max(tally.count, 1.0))
+    return named(names, mean, error)
+
+
+def _signed(tally: AuditTally) -> Entry:
+    """Return interaction by its sign: synergy above 0, redundancy (sub-additive) below 0.
+
+    synergy + redundancy is the `local` interaction share; the *_patients figures are the parts of
+    patients whose whole interaction is above or below 0; mean_interaction is in log-hazard.
+    """
+    names = ("synergy", "redundancy", "synergy_patients", "redundancy_patients")
+    entry = _means(tally, "signs", (*names, "uninformative_patients"))
+    whole = _means(tally, "variance", ("", "mean_interaction", "", "", ""))
+    errors = entry["standard_errors"] | {
+        "mean_interaction": whole["standard_errors"]["mean_interaction"]
+    }
+    return entry | {"mean_interaction": whole["mean_interaction"], "standard_errors": errors}
+
+
+def _matrix(tally: AuditTally) -> list[list[float | None]]:
+    """Return the InterSHAP matrix averaged over patients, signs kept, in log-hazard."""
+    size = len(tally.modalities)
+    result = np.full((size, size), np.nan)
+    i, j = np.triu_indices(size)
+    if tally.count:
+        result[i, j] = result[j, i] = tally.moments("global")[0]
+    return [[number(entry) for entry in row] for row in result]
+
+
+def _concordance(tally: AuditTally) -> Entry:
+    """Return within-site concordance of the full output, additive part and main effects."""
+    names = ("full", "additive", *tally.modalities)
+    pairs = tally.comparable
+    if not pairs:
+        blank = np.full(len(names), np.nan)
+        known = named(names, blank, blank)
+        return known | {"gain": None, "comparable_pairs": 0, "reason": "no comparable pair"}
+    values = tally.concordant / pairs
+    known = named(names, values, np.sqrt(tally.variance) / pairs)
+    gain = float(values[0] - values[1])
+    return known | {"gain": gain, "comparable_pairs": int(pairs), "reason": None}
+
+
+def _heterogeneity(sites: Mapping[str, dict[str, Entry]], given: int) -> dict[str, Entry]:
+    """Return Cochran's Q and I^2 of each definition's interaction share, and of r2_additive."""
+    result = {}
+    for name in ("local", "ratio", "published", "moebius", "variance"):
+        figures = {s: (e[name]["value"], e[name]["standard_error"]) for s, e in sites.items()}
+        result[name] = cochran(figures, scale="log" if name == "variance" else "logit")
+    fits = {
+        site: (entry["variance"]["r2_additive"], entry["variance"]["r2_additive_standard_error"])
+        for site, entry in sites.items()
+    }
+    left_out = {"sites_left_out": given - len(sites), "min_patients": MIN_SITE_PATIENTS}
+    return {
+        name: entry | left_out
+        for name, entry in (result | {"r2_additive": cochran(fits, scale="logit")}).items()
+    }
+
+
+def _reasons(result: dict[str, Any]) -> list[str]:
+    """Return one sentence for each figure that is absent or doubtful."""
+    found = []
+    for name, entry in result["shares"].items():
+        found += [f"{name}: {entry[key]}" for key in ("reason", "warning") if entry.get(key)]
+    if result["concordance"]["reason"]:
+        found.append(f"concordance: {result['concordance']['reason']}")
+    absences = {entry["reason"] for entry in result["heterogeneity"].values() if entry["reason"]}
+    return found + [f"heterogeneity: {reason}" for reason in sorted(absences)]

@@ -1,0 +1,251 @@
+"""What a site sends of its audit: sums over patients, from which every cohort figure follows."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from fusion.errors import FederationError
+from fusion.interaction.quantities import RATIOS, additive_part, blocks, products, quantities
+from fusion.interaction.shares import num_modalities
+from fusion.survival.concordance import concordance
+
+RESERVED = frozenset({
+    "interaction", "additive", "full", "value", "low", "high", "standard_error",
+    "standard_errors", "reason", "warning", "conditioning", "comparable_pairs", "gain", "pairs",
+})  # fmt: skip
+"""Words that mean something else beside the modalities' names in the figures."""
+
+DIGITS = 12
+"""Risks are rounded to so many digits before ranking: smaller differences are rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class AuditTally:
+    """Mergeable sums of an audit; adding two sites' tallies gives that of all their patients.
+
+    Attributes:
+        modalities: Names, in the order of the bits of a coalition.
+        count: Patients audited.
+        excluded: Patients not audited, because they lack a modality.
+        reference: What was subtracted from the additive parts, near v(empty).
+        comparable: Comparable pairs within sites.
+        sums: Sum over patients of each quantity, in the order of `quantities.blocks`.
+        cross: Sum over patients of those products that `quantities.products` names.
+        concordant: Rightly ordered comparable pairs within sites, ties as one half, of the full
+            output, the additive part and each modality's main effect.
+        variance: For the same scores, (standard error of a site's concordance x its pairs)^2.
+
+    Privacy: Sums only, but exact ones: over very few patients they can be solved for a patient,
+        so a site answers only above its minimum number.
+
+    Source: own.
+    """
+
+    modalities: tuple[str, ...]
+    count: float
+    excluded: float
+    reference: float
+    comparable: float
+    sums: Float[np.ndarray, " quantity"]
+    cross: Float[np.ndarray, " product"]
+    concordant: Float[np.ndarray, " score"]
+    variance: Float[np.ndarray, " score"]
+
+    def __add__(self, other: "AuditTally") -> "AuditTally":
+        """Return the tally of both groups of patients, pairs across the two not counted.
+
+        Raises:
+            FederationError: The two are of different modalities.
+        """
+        if self.modalities != other.modalities:
+            raise FederationError(
+                f"Audits must have the same modalities in the same order to be added, got "
+                f"{self.modalities} and {other.modalities}. Audit one model at every site."
+            )
+        reference = self.reference if self.count else other.reference
+        a, b = self._shifted(reference), other._shifted(reference)
+        return AuditTally(
+            self.modalities,
+            self.count + other.count,
+            self.excluded + other.excluded,
+            reference,
+            *(getattr(a, item) + getattr(b, item) for item in SUMMED),
+        )
+
+    def moments(
+        self, block: str
+    ) -> tuple[Float[np.ndarray, " entry"], Float[np.ndarray, "entry entry"]]:
+        """Return the mean over patients of a block's quantities and their covariance.
+
+        Args:
+            block: A name of `quantities.blocks`.
+
+        Returns:
+            The mean, and the covariance between patients (divisor n - 1; NaN for one patient).
+            Only its diagonal is known for blocks outside `quantities.RATIOS`; the rest is 0.
+        """
+        place = blocks(len(self.modalities))[block]
+        total = self.sums[place]
+        second = self._second()[place, place]
+        if self.count < 2:
+            return total / max(self.count, 1.0), np.full_like(second, np.nan)
+        known = np.outer(total, total) / self.count
+        centred = second - (known if block in RATIOS else np.diag(np.diag(known)))
+        return total / self.count, centred / (self.count - 1)
+
+    def to_array(self) -> Float[np.ndarray, " number"]:
+        """Return the tally as one vector for the wire; the modalities' names go beside it."""
+        head = [self.count, self.excluded, self.reference, self.comparable]
+        return np.concatenate([head, self.sums, self.cross, self.concordant, self.variance])
+
+    @staticmethod
+    def from_array(
+        array: Float[np.ndarray, " number"], modalities: tuple[str, ...]
+    ) -> "AuditTally":
+        """Return the tally that `to_array` wrote.
+
+        Args:
+            array: The vector.
+            modalities: Names, in the order of the bits.
+
+        Returns:
+            The same tally.
+
+        Raises:
+            FederationError: The length does not fit, or a number is not finite or a count < 0.
+        """
+        sizes = _sizes(len(modalities))
+        wanted = 4 + sum(sizes)
+        if len(array) != wanted or not np.isfinite(array).all() or (array[[0, 1, 3]] < 0).any():
+            raise FederationError(
+                f"Audit of {len(modalities)} modalities must be {wanted} finite numbers with "
+                f"counts >= 0, got {len(array)} of which {int(np.isfinite(array).sum())} finite. "
+                "Run the same version at every site."
+            )
+        parts = np.split(array, np.cumsum([4, *sizes])[:-1])
+        count, excluded, reference, comparable = parts[0].tolist()
+        return AuditTally(modalities, count, excluded, reference, comparable, *parts[1:])
+
+    def _second(self) -> Float[np.ndarray, "quantity quantity"]:
+        """Return the summed products as a symmetric matrix, 0 where none was summed."""
+        rows, columns = products(len(self.modalities))
+        matrix = np.zeros((len(self.sums), len(self.sums)))
+        matrix[rows, columns] = matrix[columns, rows] = self.cross
+        return matrix
+
+    def _shifted(self, reference: float) -> "AuditTally":
+        """Return the same tally with another reference (an affine map of the variance block)."""
+        step, place = self.reference - reference, blocks(len(self.modalities))["variance"]
+        if step == 0 or not self.count:
+            return self
+        # additive A, interaction I, A A, A I, I I when A becomes A + step
+        turn = np.eye(5)
+        turn[2, 0], turn[3, 1] = 2 * step, step
+        add = np.array([step, 0.0, step**2, 0.0, 0.0])
+        sums, second = self.sums.copy(), self._second()
+        old = turn @ sums[place]
+        mixed = np.outer(old, add)
+        second[place, place] = (
+            turn @ second[place, place] @ turn.T + mixed + mixed.T + self.count * np.outer(add, add)
+        )
+        sums[place] = old + self.count * add
+        changed = {
+            "reference": reference,
+            "sums": sums,
+            "cross": second[products(len(self.modalities))],
+        }
+        return AuditTally(**({f.name: getattr(self, f.name) for f in fields(self)} | changed))
+
+
+SUMMED = ("comparable", "sums", "cross", "concordant", "variance")
+
+
+def audit_tally(
+    values: Float[np.ndarray, "patient coalition"],
+    *,
+    modalities: tuple[str, ...],
+    time: Float[np.ndarray, " patient"],
+    event: Bool[np.ndarray, " patient"],
+    excluded: int = 0,
+) -> AuditTally:
+    """Return a site's audit as sums over its patients.
+
+    Args:
+        values: Log-hazards, patient x 2^M, of patients who have every modality.
+        modalities: M names, in the order of the bits.
+        time: Follow-up in days.
+        event: True = event seen.
+        excluded: Patients left out because they lack a modality.
+
+    Returns:
+        The tally; of no patients, zeros.
+
+    Raises:
+        FederationError: The names do not fit the columns, or a value is not finite.
+
+    Privacy: Reads one row a patient, returns sums.
+
+    Source: own.
+    """
+    _check(values, modalities)
+    reference = float(values[:, 0].mean()) if len(values) else 0.0
+    table = quantities(values.astype(np.float64), reference)
+    rows, columns = products(len(modalities))
+    comparable, concordant, variance = _ranking(values, time=time, event=event)
+    return AuditTally(
+        modalities,
+        float(len(values)),
+        float(excluded),
+        reference,
+        comparable,
+        table.sum(axis=0),
+        np.einsum("pq,pq->q", table[:, rows], table[:, columns]),
+        concordant,
+        variance,
+    )
+
+
+def _check(values: np.ndarray, modalities: tuple[str, ...]) -> None:
+    if num_modalities(values) != len(modalities) or len(set(modalities)) != len(modalities):
+        raise FederationError(
+            f"Modalities must be {num_modalities(values)} different names for {values.shape[1]} "
+            f"coalitions, got {modalities}. Name each modality once."
+        )
+    taken = sorted(name for name in modalities if name in RESERVED or "+" in name)
+    if taken:
+        raise FederationError(
+            f"A modality's name must be no word of the audit and hold no '+', got {taken}. "
+            "Rename it."
+        )
+    if not np.isfinite(values).all():
+        raise FederationError(
+            f"Coalition values must be finite, got {int((~np.isfinite(values)).sum())} that are "
+            "not. Train with a smaller training.lr."
+        )
+
+
+def _ranking(
+    values: np.ndarray, *, time: np.ndarray, event: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return comparable pairs, and per score the concordant ones and (SE x pairs)^2."""
+    single = 1 << np.arange(num_modalities(values))
+    mains = (values[:, single] - values[:, :1]).T
+    scores = np.round(
+        [values[:, -1] - values[:, 0], additive_part(values) - values[:, 0], *mains], DIGITS
+    )
+    comparable, concordant, variance = 0.0, np.zeros(len(scores)), np.zeros(len(scores))
+    for place, risk in enumerate(scores if event.any() else ()):
+        found = concordance(risk, time=time, event=event)
+        error = found.estimate.standard_error
+        # A ranking without spread has no error of its own; no figure in [0, 1] has more than 1/2.
+        spread = 0.5 if error is None else error
+        comparable, concordant[place] = float(found.comparable), found.concordant
+        variance[place] = (spread * found.comparable) ** 2
+    return comparable, concordant, variance
+
+
+def _sizes(number: int) -> tuple[int, int, int, int]:
+    """Return the lengths of sums, cross, concordant and variance for so many modalities."""
+    width = max(place.stop for place in blocks(number).values())
+    return width, len(products(number)[0]), number + 2, number + 2

@@ -1,0 +1,91 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from fusion.interaction.estimates import absent, cochran, delta_method, figure, named
+
+
+def test_the_delta_method_gives_the_error_of_a_ratio_by_hand():
+    # x / y at (1, 2): gradient (1/2, -1/4); variance (4/4 - 2*1/8 + 8/16) / 100 = 1.25 / 100
+    value, error = delta_method(
+        lambda m: (m[0] / m[1])[None],
+        mean=np.array([1.0, 2.0]),
+        covariance=np.array([[4.0, 1.0], [1.0, 8.0]]),
+        count=100.0,
+    )
+    assert value == pytest.approx([0.5])
+    assert error == pytest.approx([math.sqrt(0.0125)])
+
+
+def test_the_delta_method_of_a_mean_is_its_standard_error():
+    covariance = np.diag([4.0, 9.0])
+    _, error = delta_method(torch.clone, mean=np.ones(2), covariance=covariance, count=25.0)
+    assert error == pytest.approx([0.4, 0.6])
+
+
+@pytest.mark.parametrize(
+    ("scale", "low", "high"),
+    [
+        ("linear", 0.2 - 0.196, 0.2 + 0.196),
+        ("log", 0.2 * math.exp(-0.98), 0.2 * math.exp(0.98)),  # .196 / .2 = .98
+        # logit(.2) = -ln 4, half .196 / .16 = 1.225
+        ("logit", 1 / (1 + 4 * math.exp(1.225)), 1 / (1 + 4 * math.exp(-1.225))),
+    ],
+)
+def test_intervals_follow_their_scale(scale, low, high):
+    entry = figure(0.2, 0.1, scale=scale)
+    assert [entry["low"], entry["high"]] == pytest.approx([low, high], abs=1e-4)
+    assert entry["reason"] is None
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0.0, 0.196), (1.0, 0.804, 1.0)])
+def test_at_the_end_of_its_range_an_interval_is_cut(value, low, high):
+    entry = figure(value, 0.1, scale="logit")
+    assert [entry["low"], entry["high"]] == pytest.approx([low, high], abs=1e-4)
+
+
+def test_a_tiny_share_with_a_large_error_has_a_finite_interval():
+    entry = figure(1e-9, 0.1, scale="logit")
+    assert 0 <= entry["low"] <= entry["value"] <= entry["high"] <= 1
+
+
+def test_a_figure_without_error_says_why():
+    entry = figure(0.3, math.nan)
+    assert entry["value"] == 0.3
+    assert entry["standard_error"] is None
+    assert entry["reason"] == "one patient gives no standard error"
+
+
+def test_what_cannot_be_had_is_none_with_its_reason():
+    assert absent("why") == {
+        "value": None, "low": None, "high": None, "standard_error": None, "reason": "why",
+    }  # fmt: skip
+
+
+def test_nan_becomes_none_under_its_name():
+    entry = named(("a", "b"), np.array([1.0, np.nan]), np.array([np.nan, 2.0]))
+    assert entry == {"a": 1.0, "b": None, "standard_errors": {"a": None, "b": 2.0}}
+
+
+def test_cochran_compares_two_sites_by_hand():
+    # weights 100, 100; mean .4; Q = 2 * 100 * .01 = 2; I2 = 1/2; chi2 tail of 2 at 1 degree .1573
+    entry = cochran({"a": (0.3, 0.1), "b": (0.5, 0.1)})
+    got = [entry[name] for name in ("cochran_q", "degrees", "i_squared", "p_value")]
+    assert got == pytest.approx([2.0, 1, 0.5, 0.157299], abs=1e-6)
+    # tau2 = (2 - 1) / (200 - 20000 / 200) = .01; each weight 1 / (.01 + .01) = 50; error 1 / 10
+    assert entry["random_effects"]["value"] == pytest.approx(0.4)
+    assert entry["random_effects"]["standard_error"] == pytest.approx(0.1)
+
+
+def test_cochran_finds_no_difference_between_equal_sites():
+    entry = cochran({"a": (0.3, 0.1), "b": (0.3, 0.2)})
+    assert (entry["cochran_q"], entry["i_squared"], entry["p_value"]) == pytest.approx((0, 0, 1))
+
+
+@pytest.mark.parametrize("other", [(None, None), (0.2, None), (0.2, 0.0)])
+def test_cochran_needs_two_sites_with_an_error(other):
+    entry = cochran({"a": (0.3, 0.1), "b": other})
+    assert entry["cochran_q"] is None
+    assert "1 of 2 sites" in entry["reason"]
