@@ -32,6 +32,10 @@ Shapes: TypeAlias = Mapping[str, Shape]
 """For each modality, in the model's order, the size of its embedding."""
 
 
+Embeddings: TypeAlias = Mapping[str, Float[Tensor, "patient _ _"]]
+"""For each modality its tokens; their number and width may differ between modalities."""
+
+
 class AbstractFusion(nn.Module, ABC):
     """A fusion network: from the embeddings of all modalities to one log hazard a patient.
 
@@ -39,7 +43,7 @@ class AbstractFusion(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+    def forward(self, embeddings: Embeddings) -> LogHazards:
         """Return the log hazard of each patient from every modality's tokens."""
 
 
@@ -102,8 +106,8 @@ class FusionModel(nn.Module):
         return self.encoders[modality](inputs)
 
     def place(
-        self, embeddings: Mapping[str, Tokens], present: Mapping[str, Bool[Tensor, " patient"]]
-    ) -> dict[str, Tokens]:
+        self, embeddings: Embeddings, present: Mapping[str, Bool[Tensor, " patient"]]
+    ) -> dict[str, Float[Tensor, "patient _ _"]]:
         """Return the embeddings with the learned placeholder where a patient lacks a modality."""
         return {
             name: self.placeholders[name](embeddings[name], present[name])
@@ -111,7 +115,7 @@ class FusionModel(nn.Module):
         }
 
     def fuse(
-        self, embeddings: Mapping[str, Tokens], present: Mapping[str, Bool[Tensor, " patient"]]
+        self, embeddings: Embeddings, present: Mapping[str, Bool[Tensor, " patient"]]
     ) -> LogHazards:
         """Return the log hazards of patients from their embeddings.
 
@@ -144,7 +148,7 @@ def shapes_of(encoders: Mapping[str, nn.Module]) -> dict[str, Shape]:
     return {name: Shape(encoder.tokens, encoder.width) for name, encoder in encoders.items()}
 
 
-def flattened(embeddings: Mapping[str, Tokens]) -> list[Float[Tensor, "patient _"]]:
+def flattened(embeddings: Embeddings) -> list[Float[Tensor, "patient _"]]:
     """Return each modality's tokens laid end to end, in order.
 
     Args:

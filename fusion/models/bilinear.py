@@ -1,14 +1,13 @@
 """Low-rank bilinear fusion: elementwise products of the modalities beside each of them alone."""
 
-from collections.abc import Mapping
 from itertools import combinations
 
 import torch
 from torch import nn
 
-from fusion.models.base import AbstractFusion, Shapes, flattened
+from fusion.models.base import AbstractFusion, Embeddings, Shapes, flattened
 from fusion.models.head import RiskHead
-from fusion.types import LogHazards, Tokens
+from fusion.types import LogHazards
 
 NORMS = {"layer": nn.LayerNorm, "batch": nn.BatchNorm1d}
 
@@ -38,7 +37,7 @@ class Bilinear(AbstractFusion):
         self.norms = nn.ModuleList(NORMS[norm](rank) for _ in range(parts))
         self.head = RiskHead(parts * rank, hidden=(hidden,), dropout=dropout)
 
-    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+    def forward(self, embeddings: Embeddings) -> LogHazards:
         """Return the log hazard of each patient."""
         vectors = flattened(embeddings)
         factors = [factor(x) for factor, x in zip(self.factors, vectors, strict=True)]

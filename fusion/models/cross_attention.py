@@ -1,12 +1,11 @@
 """Cross-attention fusion: each modality's tokens look at the tokens of the others."""
 
-from collections.abc import Mapping
-
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from fusion.errors import ConfigError
-from fusion.models.base import AbstractFusion, Shapes
+from fusion.models.base import AbstractFusion, Embeddings, Shapes
 from fusion.models.head import RiskHead
 from fusion.types import LogHazards, Tokens
 
@@ -29,14 +28,14 @@ class Attention(nn.Module):
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self.value, self.output = nn.Linear(width, width), nn.Linear(width, width)
 
-    def forward(self, tokens: Tokens, context: Tokens) -> Tokens:
+    def forward(self, tokens: Tokens, context: Float[Tensor, "patient other width"]) -> Tokens:
         """Return, for each of `tokens`, what it gathers from `context`."""
         queries, keys = self._split(self.query(tokens)), self._split(self.key(context))
         weights = torch.softmax(queries @ keys.transpose(-1, -2) * self.scale, -1)
         gathered = weights @ self._split(self.value(context))
         return self.output(gathered.transpose(1, 2).flatten(2))
 
-    def _split(self, tokens: torch.Tensor) -> torch.Tensor:
+    def _split(self, tokens: Tensor) -> Tensor:
         return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
@@ -75,7 +74,7 @@ class CrossAttention(AbstractFusion):
         self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in shapes})
         self.head = RiskHead(2 * len(shapes) * width, hidden=(hidden,), dropout=dropout)
 
-    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+    def forward(self, embeddings: Embeddings) -> LogHazards:
         """Return the log hazard of each patient."""
         tokens = {name: project(embeddings[name]) for name, project in self.projections.items()}
         attended = [
@@ -85,7 +84,7 @@ class CrossAttention(AbstractFusion):
         return self.head(torch.cat([part.mean(1) for part in (*tokens.values(), *attended)], 1))
 
 
-def _others(tokens: Mapping[str, Tokens], name: str) -> Tokens:
+def _others(tokens: Embeddings, name: str) -> Tensor:
     """Return the tokens of every modality but `name`, one after the other."""
     others = [value for other, value in tokens.items() if other != name]
     return torch.cat(others, 1) if len(others) > 1 else others[0]

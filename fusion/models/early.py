@@ -1,12 +1,10 @@
 """Early fusion: the modalities side by side into one multilayer perceptron."""
 
-from collections.abc import Mapping
-
 import torch
 
-from fusion.models.base import AbstractFusion, Shapes, flattened
+from fusion.models.base import AbstractFusion, Embeddings, Shapes, flattened
 from fusion.models.head import RiskHead
-from fusion.types import LogHazards, Tokens
+from fusion.types import LogHazards
 
 
 class Early(AbstractFusion):
@@ -25,6 +23,6 @@ class Early(AbstractFusion):
         width = sum(shape.flat for shape in shapes.values())
         self.head = RiskHead(width, hidden=hidden, dropout=dropout)
 
-    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+    def forward(self, embeddings: Embeddings) -> LogHazards:
         """Return the log hazard of each patient."""
         return self.head(torch.cat(flattened(embeddings), 1))

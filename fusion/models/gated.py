@@ -1,13 +1,11 @@
 """Gated fusion: each modality passes a gate that sees all of them."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import nn
 
-from fusion.models.base import AbstractFusion, Shapes, flattened
+from fusion.models.base import AbstractFusion, Embeddings, Shapes, flattened
 from fusion.models.head import RiskHead
-from fusion.types import LogHazards, Tokens
+from fusion.types import LogHazards
 
 
 class Gated(AbstractFusion):
@@ -30,7 +28,7 @@ class Gated(AbstractFusion):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in sizes)
         self.head = RiskHead(len(sizes) * width, hidden=(hidden,), dropout=dropout)
 
-    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+    def forward(self, embeddings: Embeddings) -> LogHazards:
         """Return the log hazard of each patient."""
         vectors = flattened(embeddings)
         everything = torch.cat(vectors, 1)

@@ -1,13 +1,11 @@
 """Late fusion: one risk a modality, joined by a weighted sum, so that nothing can interact."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import nn
 
-from fusion.models.base import AbstractFusion, Shapes, flattened
+from fusion.models.base import AbstractFusion, Embeddings, Shapes, flattened
 from fusion.models.head import RiskHead
-from fusion.types import LogHazards, Tokens
+from fusion.types import LogHazards
 
 
 class Late(AbstractFusion):
@@ -33,7 +31,7 @@ class Late(AbstractFusion):
         nn.init.ones_(self.combine.weight)
         nn.init.zeros_(self.combine.bias)
 
-    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+    def forward(self, embeddings: Embeddings) -> LogHazards:
         """Return the log hazard of each patient."""
         vectors = flattened(embeddings)
         risks = [head(vector) for head, vector in zip(self.heads, vectors, strict=True)]

@@ -1,12 +1,10 @@
 """The linear Cox model: a weight for each feature, nothing else."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import nn
 
-from fusion.models.base import AbstractFusion, Shapes, flattened
-from fusion.types import LogHazards, Tokens
+from fusion.models.base import AbstractFusion, Embeddings, Shapes, flattened
+from fusion.types import LogHazards
 
 
 class Linear(AbstractFusion):
@@ -27,6 +25,6 @@ class Linear(AbstractFusion):
         nn.init.zeros_(self.weights.weight)
         nn.init.zeros_(self.weights.bias)
 
-    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+    def forward(self, embeddings: Embeddings) -> LogHazards:
         """Return the log hazard of each patient."""
         return self.weights(torch.cat(flattened(embeddings), 1)).squeeze(1)

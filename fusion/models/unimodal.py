@@ -1,10 +1,8 @@
 """One modality alone: its encoder and a linear risk, the measure of what fusion adds."""
 
-from collections.abc import Mapping
-
-from fusion.models.base import AbstractFusion, Shapes, flattened
+from fusion.models.base import AbstractFusion, Embeddings, Shapes, flattened
 from fusion.models.head import RiskHead
-from fusion.types import LogHazards, Tokens
+from fusion.types import LogHazards
 
 
 class Unimodal(AbstractFusion):
@@ -22,7 +20,7 @@ class Unimodal(AbstractFusion):
         (shape,) = shapes.values()
         self.head = RiskHead(shape.flat, hidden=(), dropout=dropout)
 
-    def forward(self, embeddings: Mapping[str, Tokens]) -> LogHazards:
+    def forward(self, embeddings: Embeddings) -> LogHazards:
         """Return the log hazard of each patient."""
         (vector,) = flattened(embeddings)
         return self.head(vector)
