@@ -7,13 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fusion.interaction.background import EmbeddingSums, embedding_sums, zero_background
+from fusion.interaction.background import EmbeddingSums, embedding_sums
 from fusion.interaction.coalitions import coalition_values
 from fusion.interaction.tallies import audit_tally
-from fusion.models.base import FusionModel, shapes_of
+from fusion.models.base import FusionModel
 from fusion.training.data import PatientData
 from fusion.training.evaluation import embed
-from fusion.types import Bags
 
 
 def audit(
@@ -64,32 +63,3 @@ def embedding_means(
     Source: own.
     """
     return embedding_sums(*embed(model, data, rows))
-
-
-@torch.no_grad()
-def public_background(
-    model: FusionModel, kind: str, widths: Mapping[str, int]
-) -> dict[str, Tensor]:
-    """Return a background that needs nothing from the sites.
-
-    Args:
-        model: The model under audit.
-        kind: `zero`: zeros at the embedding; else the embedding of the federation's mean input,
-            which standardisation has put at 0.
-        widths: Length of each modality's input vector.
-
-    Returns:
-        Token x width for each modality.
-
-    Source: own.
-    """
-    if kind == "zero":
-        return zero_background(shapes_of(model.encoders))
-    model.eval()
-    return {name: model.encode(name, _mean_input(name, widths[name]))[0] for name in widths}
-
-
-def _mean_input(modality: str, width: int) -> Bags | Tensor:
-    if modality == "slides":
-        return Bags(torch.zeros(1, 1, width), torch.ones(1, 1, dtype=torch.bool))
-    return torch.zeros(1, width)

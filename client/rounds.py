@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from client.audit import audit, embedding_means, public_background
+from client.audit import audit, embedding_means
 from client.replies import Answer
 from client.settings import Settings
 from client.site import Site, open_patients, open_site
 from fusion.survival.bins import TimeGrid
 from fusion.training.data import PatientData
+from fusion.training.evaluation import embed_mean_input
 from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.loop import train_round
 from fusion.training.plan import SurvivalNetwork, build_network, load_weights, weights
@@ -53,7 +54,7 @@ def train(task: Task) -> Answer:
     rows, validation = task.site.rows("train"), task.site.rows("validation")
     sums = examine(task.network, task.data, validation, task.yardstick)
     if task.words["audit"]:
-        background = public_background(task.network.model, "input-mean", task.data.plan.widths)
+        background = embed_mean_input(task.network.model, task.data.plan.widths)
         sums["audit"] = audit(task.network.model, task.data, validation, background)
     done = train_round(
         task.network, task.data, rows, task.run, round_number=int(task.words["round"])

@@ -83,3 +83,12 @@ def _scale(folder: Path, run: RunConfig, run_id: int, plan_text: str) -> Patient
 @lru_cache(maxsize=8)
 def _plan(text: str) -> Plan:
     return Plan.from_text(text)
+
+
+def forget_sites() -> None:
+    """Let go of everything read; for a process that outlives its run.
+
+    Source: own.
+    """
+    for cached in (_read_site, _scale, _plan):
+        cached.cache_clear()

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -100,6 +101,15 @@ class Agreement:
     dropped: int
     clipped: float
     features_hash: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for the checkpoint."""
+        return {**vars(self), "plan": self.plan.to_text()}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Agreement":
+        """Return the agreement that `to_dict` wrote."""
+        return cls(**{**plain, "plan": Plan.from_text(plain["plan"])})
 
 
 def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreement:

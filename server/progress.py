@@ -28,7 +28,7 @@ class Progress:
         centre: Mean validation risk of the last examined model, for the next risk bins.
         scale: Its standard deviation.
         records: What the result tells of each round.
-        elapsed: Seconds of work so far.
+        seconds: What each round took.
 
     Source: own.
     """
@@ -42,7 +42,7 @@ class Progress:
     centre: float = 0.0
     scale: float = 1.0
     records: tuple[dict[str, Any], ...] = ()
-    elapsed: float = 0.0
+    seconds: tuple[float, ...] = ()
 
     def with_last_record(self, **changes: Any) -> "Progress":
         """Return the progress with the newest round's record changed."""
@@ -56,7 +56,7 @@ class Progress:
             for kind in ("model", "best", "moments")
             for name, value in getattr(self, kind).items()
         }
-        plain = ("round", "best_round", "best_score", "centre", "scale", "records", "elapsed")
+        plain = ("round", "best_round", "best_score", "centre", "scale", "records", "seconds")
         document = {name: getattr(self, name) for name in plain}
         document |= {"config": flatten(config), "agreement": dict(agreement)}
         save_arrays(folder / FILE, arrays, document)
@@ -79,6 +79,7 @@ def load_progress(folder: Path) -> tuple[Progress, dict[str, Any]]:
     for key, value in arrays.items():
         kind, _, name = key.partition("|")
         kinds[kind][name] = value
-    plain = ("round", "best_round", "best_score", "centre", "scale", "elapsed")
+    plain = ("round", "best_round", "best_score", "centre", "scale")
     known = {name: document[name] for name in plain}
-    return Progress(**kinds, **known, records=tuple(document["records"])), document
+    lists = {name: tuple(document[name]) for name in ("records", "seconds")}
+    return Progress(**kinds, **known, **lists), document

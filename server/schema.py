@@ -20,7 +20,10 @@ LONGEST = 60
 
 
 class ResultError(ConcordError):
-    """A result that is not what this version writes and reads."""
+    """A result that is not what this version writes and reads.
+
+    Source: own.
+    """
 
 
 def validate(result: Any) -> None:

@@ -1,6 +1,6 @@
 """A model applied to whole bags: every patch, in chunks, one encoding a modality."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from fusion.encoders.patches import ChunkedEncoder, encode_chunks
 from fusion.models.base import FusionModel
 from fusion.training.data import PatientData, pad
 from fusion.training.plan import SurvivalNetwork
-from fusion.types import Tokens
+from fusion.types import Bags, Tokens
 
 CHUNK = 8192
 """Patches held in memory at once."""
@@ -54,6 +54,32 @@ def log_hazards(
     """
     embeddings, present = embed(network.model, data, rows)
     return network.model.fuse(embeddings, present).double().numpy()
+
+
+@torch.no_grad()
+def embed_mean_input(
+    model: FusionModel, widths: Mapping[str, int]
+) -> dict[str, Float[Tensor, "token width"]]:
+    """Return the embedding of the federation's mean input, which scaling has put at 0.
+
+    A background for hidden modalities that needs nothing from the sites.
+
+    Args:
+        model: Put into evaluation mode here.
+        widths: Length of each modality's input vector.
+
+    Returns:
+        Tokens by modality.
+
+    Source: own.
+    """
+    model.eval()
+    vectors = {name: torch.zeros(1, width) for name, width in widths.items()}
+    inputs = {
+        name: Bags(vector[:, None], torch.ones(1, 1, dtype=torch.bool)) if name == "slides" else vector
+        for name, vector in vectors.items()
+    }
+    return {name: model.encode(name, inputs[name])[0] for name in model.modalities}
 
 
 def _embed_slides(encoder: ChunkedEncoder, data: PatientData, rows: Sequence[int]) -> Tokens:

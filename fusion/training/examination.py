@@ -13,7 +13,8 @@ from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.calibration import brier_sums
 from fusion.survival.concordance import Concordance, concordance, uno_concordance
 from fusion.survival.curves import CensoringCurve
-from fusion.survival.tallies import count, moments
+from fusion.survival.moments import moments
+from fusion.survival.tallies import count
 from fusion.training.data import PatientData
 from fusion.training.evaluation import log_hazards
 from fusion.training.plan import SurvivalNetwork

@@ -3,6 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from server.report.words import Number
+
+Point: TypeAlias = tuple[Number, Number]
+"""To the right and upwards, in an axis' units or in px."""
 
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 """Tick distances, times a power of ten."""
@@ -16,6 +22,8 @@ class Tick:
         value: What is marked, in the axis' units.
         at: Place in px.
         label: What is written there.
+
+    Source: own.
     """
 
     value: float
@@ -30,12 +38,12 @@ class Axis:
     Source: own.
     """
 
-    low: float
-    high: float
+    low: Number
+    high: Number
     start: float
     end: float
 
-    def at(self, value: float) -> float:
+    def at(self, value: Number) -> float:
         """Return the place of `value` in px; what lies outside is put at the nearer end."""
         inside = min(max(value, self.low), self.high)
         width = self.high - self.low
@@ -52,7 +60,7 @@ class Axis:
         return tuple(Tick(value, self.at(value), f"{value:.{digits}f}") for value in values)
 
 
-def tick_step(width: float, most: int) -> float:
+def tick_step(width: Number, most: int) -> float:
     """Return the smallest round distance that puts at most `most` ticks on an axis `width` long.
 
     Source: own.
@@ -64,7 +72,7 @@ def tick_step(width: float, most: int) -> float:
     return power * next(step for step in STEPS if step * power >= raw * (1 - 1e-9))
 
 
-def line_path(points: Iterable[tuple[float, float]]) -> str:
+def line_path(points: Iterable[Point]) -> str:
     """Return the SVG path through points in px.
 
     Source: own.
@@ -72,7 +80,7 @@ def line_path(points: Iterable[tuple[float, float]]) -> str:
     return " ".join(f"{'L' if index else 'M'}{x:g} {y:g}" for index, (x, y) in enumerate(points))
 
 
-def steps(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]:
+def steps(xs: Sequence[Number], ys: Sequence[Number]) -> list[Point]:
     """Return the corners of a curve that holds its level until the next `x`.
 
     Args:
@@ -90,7 +98,7 @@ def steps(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]
     return corners
 
 
-def band_path(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, float]]) -> str:
+def band_path(upper: Sequence[Point], lower: Sequence[Point]) -> str:
     """Return the closed SVG path between two curves in px; empty when there is none.
 
     Source: own.
@@ -134,6 +142,6 @@ class Frame:
         """Ticks of the y axis."""
         return self.y.ticks(self.most_y)
 
-    def place(self, points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    def place(self, points: Iterable[Point]) -> list[Point]:
         """Return points of the two axes in px."""
         return [(self.x.at(x), self.y.at(y)) for x, y in points]

@@ -1,7 +1,7 @@
 """The first page: a model card in plain words, with what was not measured."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from server.report.axes import Axis
 from server.report.ranking import FEW_EVENTS, mark
@@ -16,7 +16,7 @@ FEW_PATIENTS = 10
 SHOWN = 4
 """Small sites that the first page names."""
 
-Result = Mapping[str, Any]
+Result: TypeAlias = Mapping[str, Any]
 
 
 def card(result: Result) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _cautions(result: Result) -> Iterator[str]:
         return
     gap = figure["value"] - within["value"]
     yield f"Comparing patients of one site only, it is {number(100 * within['value'], 1)}." + (
-        " Part of the figure above comes from telling sites apart, not patients." * (gap > 0.02)
+        " Part of the figure above may come from telling sites apart, not patients." * (gap > 0.02)
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from server.report.axes import Axis
 from server.report.ranking import mark
-from server.report.words import modality
+from server.report.words import Number, modality
 
 WIDTH = 260
 """Width of a row's bar in px."""
@@ -35,7 +35,7 @@ def interaction(audit: Mapping[str, Any], modalities: Sequence[str]) -> dict[str
     Source: own.
     """
     axis = Axis(0.0, 1.0, 1.0, WIDTH - 1.0)
-    everyone = audit | {"name": "All audited patients", "kind": "overall"}
+    everyone = {**audit, "name": "All audited patients", "kind": "overall"}
     rows = [_row(entry, modalities, axis) for entry in (everyone, *audit["sites"])]
     return {
         "rows": rows, "width": WIDTH, "legend": [modality(name) for name in modalities],
@@ -56,7 +56,7 @@ def _row(entry: Mapping[str, Any], modalities: Sequence[str], axis: Axis) -> dic
     } | mark(local, axis)  # fmt: skip
 
 
-def bars(shares: Sequence[float | None], axis: Axis) -> Iterator[dict[str, float]]:
+def bars(shares: Sequence[Number | None], axis: Axis) -> Iterator[dict[str, Number]]:
     """Yield the pieces of a stacked bar from left to right.
 
     Args:

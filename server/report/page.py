@@ -24,6 +24,12 @@ FILTERS = (
 """What templates may do with a figure."""
 
 
+LACKS: Mapping[str, str] = {
+    "slides": "Without slides", "omics": "Without genomics", "partial_omics": "Genomics in part",
+}  # fmt: skip
+"""Column titles of what patients may lack; another modality is named as it is."""
+
+
 def render(result: Mapping[str, Any]) -> str:
     """Return the report of a run as one html page.
 
@@ -51,13 +57,20 @@ def render(result: Mapping[str, Any]) -> str:
         survival=kaplan_meier(evaluation["curves"]["groups"]),
         calibration=calibration(evaluation["calibration"]),
         interaction=interaction(audit, result["model"]["modalities"]) if audit else None,
-        training=training(result), held_out=_held_out(result), not_interpretable=not_interpretable,
+        training=training(result), held_out=_held_out(result), lacks=_lacks(result),
+        not_interpretable=not_interpretable,
     )  # fmt: skip
 
 
 def _held_out(result: Mapping[str, Any]) -> frozenset[str]:
     """Return the names of the sites without a part in training."""
     return frozenset(s["name"] for s in result["sites"] if s["role"] == "evaluate-only")
+
+
+def _lacks(result: Mapping[str, Any]) -> dict[str, str]:
+    """Return a column title for each thing that patients of any site may lack."""
+    keys = dict.fromkeys(key for site in result["sites"] for key in site["missing"])
+    return {key: LACKS.get(key, f"Without {key}") for key in keys}
 
 
 @cache

@@ -1,12 +1,12 @@
 """Pictures of survival: Kaplan-Meier by risk group, and calibration at stated horizons."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from server.report.axes import Axis, Frame, band_path, line_path, steps
-from server.report.words import DAYS_A_YEAR, span
+from server.report.words import DAYS_A_YEAR, Number, span
 
-Group = Mapping[str, Any]
+Group: TypeAlias = Mapping[str, Any]
 
 
 def kaplan_meier(groups: Sequence[Group]) -> dict[str, Any] | None:
@@ -43,18 +43,18 @@ def _curve(group: Group, frame: Frame) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _corners(times: Sequence[float], levels: Sequence[float], frame: Frame) -> list[Any]:
+def _corners(times: Sequence[Number], levels: Sequence[Number], frame: Frame) -> list[Any]:
     xs = [frame.x.at(days / DAYS_A_YEAR) for days in times]
     return steps(xs, [frame.y.at(level) for level in levels])
 
 
-def _filled(bounds: Sequence[float | None], survival: Sequence[float]) -> list[float]:
+def _filled(bounds: Sequence[Number | None], survival: Sequence[Number]) -> list[Number]:
     """Return the bounds, the curve itself standing in where there is none."""
     pairs = zip(bounds, survival, strict=True)
     return [value if bound is None else bound for bound, value in pairs]
 
 
-def patients_at_risk(group: Group, days: float) -> int:
+def patients_at_risk(group: Group, days: Number) -> int:
     """Return how many of a group's patients were still under observation at a time.
 
     Args:
@@ -71,7 +71,7 @@ def patients_at_risk(group: Group, days: float) -> int:
     return round(next(later, 0))
 
 
-def median(group: Group) -> float | None:
+def median(group: Group) -> Number | None:
     """Return the first time in days at which at most half are without the event, or None.
 
     Source: own.
@@ -103,7 +103,7 @@ def _horizon(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"title": title, "frame": frame, "marks": marks, "groups": entry["groups"]}
 
 
-def _marks(groups: Sequence[Group], frame: Frame) -> Iterator[dict[str, float]]:
+def _marks(groups: Sequence[Group], frame: Frame) -> Iterator[dict[str, Number]]:
     for group in groups:
         if group["predicted"] is None or group["observed"] is None:
             continue

@@ -1,12 +1,13 @@
 """Pictures of the training: validation figures, losses and answers, round by round."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from server.report.axes import Axis, Frame, band_path, line_path
+from server.report.axes import Axis, Frame, Point, band_path, line_path
+from server.report.words import Number
 
-Round = Mapping[str, Any]
-Points = list[tuple[float, float]]
+Round: TypeAlias = Mapping[str, Any]
+Points: TypeAlias = list[Point]
 
 
 def training(result: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -93,7 +94,7 @@ def _panel(rounds: Sequence[Round], curves: Mapping[str, Points], title: str) ->
     return {"frame": frame, "band": "", "lines": lines, "mark": None, "reference": None}
 
 
-def _frame(rounds: Sequence[Round], low: float, high: float, title: str) -> Frame:
+def _frame(rounds: Sequence[Round], low: Number, high: Number, title: str) -> Frame:
     numbers = [entry["round"] for entry in rounds]
     last = max(max(numbers), min(numbers) + 1)
     axes = Axis(min(numbers), last, 58.0, 432.0), Axis(low, high, 212.0, 14.0)

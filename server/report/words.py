@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
+
+Number: TypeAlias = int | float
+"""A JSON number."""
 
 DAYS_A_YEAR = 365.25
 """Days in the report's years."""
@@ -14,7 +17,7 @@ MODALITIES: Mapping[str, str] = {"slides": "histology slides", "omics": "genomic
 """Plain names of the modalities; another modality keeps its own."""
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def number(value: Number | None, digits: int = 3) -> str:
     """Return a number with a fixed count of decimals and a true minus sign, or a dash for None.
 
     Source: own.
@@ -26,7 +29,7 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
-def percent(share: float | None, digits: int = 1) -> str:
+def percent(share: Number | None, digits: int = 1) -> str:
     """Return a share in [0, 1] as percent, or a dash for None.
 
     Source: own.
@@ -62,7 +65,7 @@ def why_not(figure: Mapping[str, Any]) -> str:
     return f"not measured: {figure.get('reason') or 'no reason was recorded'}"
 
 
-def p_value(value: float | None) -> str:
+def p_value(value: Number | None) -> str:
     """Return a p-value as "p = 0.231" or "p < 0.001", or a dash for None.
 
     Source: own.
@@ -80,7 +83,7 @@ def count(amount: int, noun: str, plural: str | None = None) -> str:
     return f"{amount:,} {noun if amount == 1 else plural or noun + 's'}"
 
 
-def span(days: float) -> str:
+def span(days: Number) -> str:
     """Return a time in days in years where it is a whole or half number of them.
 
     Source: own.
@@ -92,7 +95,7 @@ def span(days: float) -> str:
     return "1 year" if years == 1 else f"{years:g} years"
 
 
-def clock(seconds: float) -> str:
+def clock(seconds: Number) -> str:
     """Return a time taken as "4 min 31 s".
 
     Source: own.
@@ -147,7 +150,7 @@ def sentence(text: str) -> str:
     return ended[:1].upper() + ended[1:]
 
 
-def setting(value: str | float | bool) -> str:
+def setting(value: str | Number | bool) -> str:
     """Return a setting's value as it is written in a run's configuration.
 
     Source: own.

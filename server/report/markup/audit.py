@@ -2,10 +2,12 @@
 
 TEMPLATE = """\
 <section id="audit">
-<h2>How the kinds of data are used, together and alone</h2>
 {% if interaction is none %}
+<h2>How the kinds of data are used, together and alone</h2>
 <p class="absent">{{ card.together.reason | sentence }}</p>
 {% else %}
+<section{% if interaction.rows | length < 20 %} class="keep"{% endif %}>
+<h2>How the kinds of data are used, together and alone</h2>
 {% set audit = result.audit %}
 <p>Every patient's score is taken apart into what each kind of data adds by itself and what only
 their combination adds (the <em>interaction</em>). A hidden kind of data is replaced by
@@ -58,6 +60,7 @@ moves, counted as share 0{% endif %}. These are properties of the model, not of 
 </tbody>
 </table>
 </div>
+</section>
 {% set signed = interaction.signed %}
 {% if signed.get("synergy") is number and signed.get("redundancy") is number %}
 <p>By sign, the share of {{ interaction.rows[0].figure.value | percent }} divides into

@@ -39,8 +39,8 @@ about <b>{{ (100 * figure.value) | number(0) }} of 100</b> cases
 <p class="small">{{ "There were" if figure.value is none else "Measured once, on" }}
 {{ pooled.patients | count("test patient") }} with
 {{ pooled.events | count("event") }} at {{ result.evaluation.sites | length | count("site") }}
-{%- if result.evaluation.split == "test" and figure.value is not none %}, none of them used for training or for choosing the
-model{% endif %}. {{ card.origin }}</p>
+{%- if result.evaluation.split == "test" and figure.value is not none %}, none of
+them used for training or for choosing the model{% endif %}. {{ card.origin }}</p>
 {% if card.cautions %}
 <ul class="cautions">
 {% for text in card.cautions %}

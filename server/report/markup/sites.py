@@ -7,8 +7,6 @@ TEMPLATE = """\
 by (validation) and those to test it on, with events spread evenly, unless its table fixed the
 division. Each cell: <b>patients</b> <span class="muted">/ events</span>.</p>
 {% set splits = ["total", "train", "validation", "test"] %}
-{% set lacks = {"slides": "Without slides", "omics": "Without genomics",
- "partial_omics": "Genomics in part"} %}
 <div class="wide">
 <table>
 <thead><tr><th scope="col">Site</th>

@@ -1,0 +1,24 @@
+"""The ServerApp: reads the settings, leads the run, writes result and report."""
+
+import logging
+from pathlib import Path
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from fusion.config import from_flat
+from server.folder import prepare, write_result
+from server.phases import conduct
+
+log = logging.getLogger("concord.server")
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Lead one run and leave `result.json`, `report.html` and `model.safetensors` in its folder."""
+    config = from_flat(context.run_config)
+    folder = prepare(Path(config.out), resume=config.resume)
+    write_result(folder, conduct(grid, config))
+    log.info("Report: %s", folder / "report.html")

@@ -1,0 +1,140 @@
+"""After the last round: the chosen model's baseline and background, then test and audit, once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fusion.errors import FederationError
+from fusion.interaction.background import EmbeddingSums
+from fusion.interaction.tallies import AuditTally
+from fusion.models.base import shapes_of
+from fusion.survival.baseline import Baseline, BaselineSums, breslow
+from fusion.survival.moments import MomentSums
+from fusion.training.evaluation import embed_mean_input
+from fusion.training.examination import Yardstick
+from fusion.training.plan import SurvivalNetwork, build_network, load_weights
+from server.inbox import Answer, Failure, request
+from server.opening import training_counts
+from server.progress import Progress
+from server.rounds import Company
+
+CENSORING_SOURCE = "training patients of all sites, by time bin"
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What the chosen model's test is measured with, from training patients alone.
+
+    Attributes:
+        network: The chosen model.
+        yardstick: Risk bins, censoring curve, tau and baseline.
+        background: What stands for a hidden modality; empty = no audit.
+
+    Source: own.
+    """
+
+    network: SurvivalNetwork
+    yardstick: Yardstick
+    background: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Test:
+    """The sites' answers on test patients.
+
+    Attributes:
+        answers: In order of site.
+        failures: Sites that gave none.
+        tallies: Each site's audit; empty = no audit.
+
+    Source: own.
+    """
+
+    __test__ = False
+
+    answers: Sequence[Answer]
+    failures: Sequence[Failure]
+    tallies: Mapping[str, AuditTally]
+
+
+def refer(company: Company, progress: Progress) -> Reference:
+    """Ask the training sites what the chosen model's baseline and background are made from.
+
+    Raises:
+        FederationError: No site answered.
+    """
+    network = build_network(company.plan, company.config)
+    load_weights(network, dict(progress.best))
+    plain = company.yardstick(progress.centre, progress.scale)
+    content = request(model=progress.best, plan=company.plan.to_text(), **plain.to_words())
+    answers, failures = company.inbox.ask("query.reference", content, company.trainers)
+    if not answers:
+        raise FederationError(
+            f"At least one site must answer with its reference sums, got none of {len(failures)}. "
+            "Resume the run when sites are back."
+        )
+    return Reference(network, _yardstick(company, answers), _background(company, network, answers))
+
+
+def test(company: Company, progress: Progress, reference: Reference) -> Test:
+    """Examine and audit the chosen model on every site's test patients.
+
+    Raises:
+        FederationError: No site answered.
+    """
+    content = request(
+        model=progress.best,
+        arrays=reference.background or None,
+        plan=company.plan.to_text(),
+        split="test",
+        **reference.yardstick.to_words(),
+    )
+    answers, failures = company.inbox.ask("evaluate", content, company.everyone)
+    if not answers:
+        raise FederationError(
+            f"At least one site must answer with its test figures, got none of {len(failures)}. "
+            "Resume the run when sites are back."
+        )
+    modalities = company.plan.modalities
+    tallies = {
+        answer.site: AuditTally.from_array(answer.sums["audit"], modalities)
+        for answer in answers
+        if "audit" in answer.sums
+    }
+    return Test(answers, failures, tallies)
+
+
+def _yardstick(company: Company, answers: Sequence[Answer]) -> Yardstick:
+    moments = [MomentSums.from_array(answer.sums["risk-moments"]) for answer in answers]
+    total = sum(moments[1:], start=moments[0])
+    plain = company.yardstick(total.centre, total.scale)
+    censoring = training_counts(company.members, company.config).censoring_curve(CENSORING_SOURCE)
+    return replace(
+        plain,
+        censoring=censoring,
+        tau=min(censoring.until(), float(plain.time_grid.edges[-2])),
+        baseline=_baseline(answers, plain),
+    )
+
+
+def _baseline(answers: Sequence[Answer], plain: Yardstick) -> Baseline:
+    sums = [BaselineSums.from_array(answer.sums["baseline"]) for answer in answers]
+    return breslow(sum(sums[1:], start=sums[0]), plain.time_grid)
+
+
+def _background(
+    company: Company, network: SurvivalNetwork, answers: Sequence[Answer]
+) -> dict[str, np.ndarray]:
+    """Return the audit's background by the settings' name; none for a model of one modality."""
+    kind, modalities = company.config.audit.background, company.plan.modalities
+    if len(modalities) < 2:
+        return {}
+    shapes = {name: tuple(shape) for name, shape in shapes_of(network.model.encoders).items()}
+    if kind == "zero":
+        return {name: np.zeros(shape) for name, shape in shapes.items()}
+    if kind == "input-mean":
+        means = embed_mean_input(network.model, company.plan.widths)
+        return {name: tokens.numpy() for name, tokens in means.items()}
+    sums = [EmbeddingSums.from_array(a.sums["embedding-means"], shapes) for a in answers]
+    return {name: mean.numpy() for name, mean in sum(sums[1:], start=sums[0]).mean().items()}

@@ -1,0 +1,60 @@
+"""The run's folder: empty before a run, whole after it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fusion.errors import ConfigError
+from fusion.training.checkpoint import write_atomically
+from server.report.page import render
+from server.schema import validate
+
+RESULT = "result.json"
+REPORT = "report.html"
+
+
+def prepare(folder: Path, *, resume: bool) -> Path:
+    """Return the folder, which must be new or empty unless a run is resumed in it.
+
+    Raises:
+        ConfigError: It holds something, or is a file.
+
+    Source: own.
+    """
+    if folder.is_file() or (not resume and folder.is_dir() and any(folder.iterdir())):
+        raise ConfigError(
+            f"Output folder must be new or empty, got '{folder}'. Choose another, or resume the "
+            "run in it."
+        )
+    return folder
+
+
+def write_result(folder: Path, result: dict[str, Any]) -> None:
+    """Check the result against its schema, then write it and the report.
+
+    Source: own.
+    """
+    validate(result)
+    text = json.dumps(result, indent=2, allow_nan=False, ensure_ascii=False)
+    write_atomically(folder / REPORT, render(result).encode())
+    write_atomically(folder / RESULT, text.encode())
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """Return the result of a finished run.
+
+    Raises:
+        ConfigError: The folder holds no readable result.
+
+    Source: own.
+    """
+    path = folder / RESULT
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"A finished run must hold {RESULT}, got none that can be read in '{folder}' "
+            f"({type(error).__name__}). Check the path."
+        ) from None
+    validate(result)
+    return result

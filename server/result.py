@@ -1,0 +1,261 @@
+"""The result of a run: every figure with its uncertainty, and what was not measured."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fusion import __version__
+from fusion.config import RunConfig, flatten, numbers
+from fusion.interaction.figures import audit_figures
+from fusion.models.build import MODELS
+from fusion.models.cost import count_macs
+from fusion.survival.calibration import calibration
+from fusion.survival.tallies import OutcomeCounts
+from fusion.training.checkpoint import save_arrays
+from fusion.training.plan import Plan
+from fusion.types import Bags, Batch
+from server.closing import Reference, Test
+from server.inbox import Failure
+from server.opening import SPLITS, Agreement, Member
+from server.progress import Progress
+from server.rounds import Company
+from server.scores import Score, add_up, brier
+
+MODEL_FILE = "model.safetensors"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """Everything a run leaves behind.
+
+    Source: own.
+    """
+
+    company: Company
+    agreement: Agreement
+    progress: Progress
+    reference: Reference
+    examined: Test
+    absent: Sequence[Failure]
+
+
+def tell(story: Story, *, seconds: float) -> dict[str, Any]:
+    """Write the model file and return the result.
+
+    Args:
+        story: What the run left.
+        seconds: How long it took.
+
+    Returns:
+        The result, as `result.schema.json` describes it.
+
+    Source: own.
+    """
+    config, progress = story.company.config, story.progress
+    score = add_up(story.examined.answers, story.reference.yardstick)
+    flat = _told(config)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "timings": {"total_seconds": seconds, "rounds_seconds": list(progress.seconds)},
+        "config": flat,
+        "config_hash": hashlib.sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest(),
+        "versions": _versions(),
+        "model": _model(story),
+        "inputs": _inputs(story.agreement, config),
+        "sites": [_site(member, progress) for member in story.company.members],
+        "rounds": list(progress.records),
+        "evaluation": _evaluation(story, score),
+        "audit": _audit(story),
+        "privacy": {
+            "differential_privacy": False,
+            "statement": "Trained without differential privacy: weights and exact sums over "
+            "patients left each site, and no epsilon bounds what they tell.",
+        },
+        "not_measured": _not_measured(story, score),
+    }
+
+
+def _told(config: RunConfig) -> dict[str, Any]:
+    """Return the settings that shape the result; paths and resuming do not."""
+    return {k: v for k, v in flatten(config).items() if k not in ("out", "resume", "sites")}
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "flwr", "numpy")
+    known = {name: version(name) for name in packages}
+    return {"concord": __version__, "python": platform.python_version()} | known
+
+
+def _model(story: Story) -> dict[str, Any]:
+    """Write the model file with all that applying it needs, and describe it."""
+    config, plan = story.company.config, story.company.plan
+    network, entry = story.reference.network, MODELS[config.model.name]
+    baseline = story.reference.yardstick.baseline
+    card = {
+        "config": _told(config),
+        "plan": plan.to_text(),
+        "round": story.progress.best_round,
+        "baseline": {
+            "times": baseline.times.tolist(),
+            "cumulative_hazard": baseline.cumulative_hazard.tolist(),
+        },
+        "sites": [member.name for member in story.company.members],
+    }
+    file_hash = save_arrays(Path(config.out) / MODEL_FILE, story.progress.best, card)
+    return {
+        "name": config.model.name,
+        "title": entry.title,
+        "paper": entry.paper,
+        "modalities": list(plan.modalities),
+        "parameters": sum(p.numel() for p in network.model.parameters()),
+        "macs_per_patient": count_macs(network.model, _one_patient(plan, config.data.max_patches)),
+        "objective": config.objective.name,
+        "couples_patients": network.objective.couples_patients,
+        "chosen_round": story.progress.best_round,
+        "rounds": config.rounds,
+        "file": MODEL_FILE,
+        "sha256": file_hash,
+    }
+
+
+def _one_patient(plan: Plan, patches: int) -> Batch:
+    """Return a patient with `patches` patches, to count operations on."""
+    inputs: dict[str, Any] = {}
+    for modality, width in plan.widths.items():
+        vector = torch.zeros(1, width)
+        if modality == "slides":
+            mask = torch.ones(1, patches, dtype=torch.bool)
+            inputs[modality] = Bags(torch.zeros(1, patches, width), mask)
+        else:
+            inputs[modality] = vector
+    return Batch(inputs, {name: torch.ones(1, dtype=torch.bool) for name in inputs})
+
+
+def _inputs(agreement: Agreement, config: RunConfig) -> dict[str, Any]:
+    plan = agreement.plan
+    return {
+        "encoder": plan.encoder or None,
+        "feature_width": plan.feature_width,
+        "tables": list(plan.tables),
+        "clinical": list(plan.clinical),
+        "features_used": len(plan.scaling.names),
+        "features_dropped": agreement.dropped,
+        "features_hash": agreement.features_hash,
+        "clip": config.data.clip,
+        "clipped_share": agreement.clipped,
+        "scaling": config.data.scaling,
+        "cuts": list(plan.edges[1:-1]),
+    }
+
+
+def _site(member: Member, progress: Progress) -> dict[str, Any]:
+    answered = sum(member.name in record["answered"] for record in progress.records)
+    missing = dict(zip(("slides", "omics", "partial_omics"), member.missing, strict=True))
+    return {
+        "name": member.name,
+        "role": member.role,
+        "patients": _by_split(member.patients),
+        "events": _by_split(member.events),
+        "missing": missing,
+        "rounds_answered": answered,
+        "data_hash": member.facts["data-hash"],
+    }
+
+
+def _by_split(numbers_of: Sequence[int]) -> dict[str, int]:
+    return {"total": sum(numbers_of), **dict(zip(SPLITS, numbers_of, strict=True))}
+
+
+def _evaluation(story: Story, score: Score) -> dict[str, Any]:
+    yardstick, counts = story.reference.yardstick, score.counts
+    concordance = counts.concordance()
+    uno = counts.uno(yardstick.censoring, yardstick.tau)
+    pairs = sum(site["concordance"]["comparable_pairs"] or 0.0 for site in score.sites)
+    until = {"until_days": yardstick.tau}
+    pooled = {
+        "patients": counts.patients,
+        "events": counts.events,
+        "concordance": concordance.as_dict(),
+        "uno": uno.as_dict(),
+        "integrated_brier": brier(story.examined.answers).as_dict() | until,
+        "within_sites": score.within.as_dict() | {"comparable_pairs": pairs},
+    }
+    groups = [
+        {"name": g.name, "patients": g.patients, "events": g.events, **g.curve.as_dict()}
+        for g in counts.groups(2)
+    ]
+    return {
+        "split": "test",
+        "pooled": pooled,
+        "sites": [site for site in score.sites if site["patients"]],
+        "curves": {"groups": groups, "logrank": counts.logrank(2).as_dict()},
+        "calibration": _calibration(story, counts),
+    }
+
+
+def _calibration(story: Story, counts: OutcomeCounts) -> list[dict[str, Any]]:
+    """Return predicted beside observed survival at the stated horizons, in thirds of risk."""
+    yardstick, objective = story.reference.yardstick, story.reference.network.objective
+    found = []
+    for horizon in numbers(story.company.config.evaluation.horizons, "evaluation.horizons"):
+        when = np.array([horizon])
+        groups = calibration(
+            counts,
+            lambda risk, when=when: objective.survival(
+                risk, times=when, baseline=yardstick.baseline
+            )[:, 0],
+            horizon=horizon,
+            groups=3,
+        )
+        found.append({"horizon_days": horizon, "groups": [group.as_dict() for group in groups]})
+    return found
+
+
+def _audit(story: Story) -> dict[str, Any] | None:
+    tallies = story.examined.tallies
+    if not tallies:
+        return None
+    parts = list(tallies.values())
+    total = sum(parts[1:], start=parts[0])
+    return {
+        "split": "test",
+        "background": story.company.config.audit.background,
+        "round": story.progress.best_round,
+        **audit_figures(total, tallies),
+        "sites": [{"name": name, **audit_figures(tally, {})} for name, tally in tallies.items()],
+    }
+
+
+def _not_measured(story: Story, score: Score) -> list[str]:
+    """Return what a reader might take for granted and was not done."""
+    config = story.company.config
+    sentences = [
+        "Performance on hospitals outside this federation."
+        if not any(m.role == "evaluate-only" for m in story.company.members)
+        else "Performance on hospitals other than those held out here.",
+        "Spread over random splits and seeds: this is one split and one seed "
+        f"({config.seed}); intervals cover the choice of test patients only.",
+        "What the weights and sums reveal of patients: no attack was run.",
+        "Benefit to patients: ranking and calibration are not a clinical trial.",
+    ]
+    if not story.examined.tallies:
+        sentences.append("Interaction of modalities: the model reads one modality only.")
+    else:
+        sentences.append("Interaction under other backgrounds than the one named.")
+    sentences += [f"Site {f.site}: {f.reason}." for f in story.absent]
+    sentences += [f"Test figures of site {f.site}: {f.reason}." for f in story.examined.failures]
+    weak = [s["name"] for s in score.sites if s["note"] and s["patients"]]
+    if weak:
+        sentences.append(f"Concordance of sites with too few events: {', '.join(weak)}.")
+    return sentences

@@ -1,0 +1,202 @@
+"""One round: send the model, take validation and update in one answer, join the updates."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fusion.config import RunConfig
+from fusion.interaction.figures import audit_figures
+from fusion.interaction.tallies import AuditTally
+from fusion.survival.bins import RiskGrid, TimeGrid
+from fusion.training.examination import Yardstick
+from fusion.training.plan import Plan
+from server.aggregation import Aggregator, sift
+from server.inbox import Answer, Failure, Inbox, request
+from server.opening import Member
+from server.progress import Progress
+from server.scores import Score, add_up
+
+log = logging.getLogger("concord.server")
+
+
+@dataclass(frozen=True, eq=False)
+class Company:
+    """Who works together on what: everything that stays the same over the rounds.
+
+    Attributes:
+        inbox: The way to the sites.
+        members: The sites.
+        plan: What they agreed on.
+        config: The run's settings.
+
+    Source: own.
+    """
+
+    inbox: Inbox
+    members: Sequence[Member]
+    plan: Plan
+    config: RunConfig
+
+    @property
+    def trainers(self) -> list[str]:
+        """Names of the sites that train."""
+        return [member.name for member in self.members if member.trains]
+
+    @property
+    def everyone(self) -> list[str]:
+        """Names of all sites."""
+        return [member.name for member in self.members]
+
+    def yardstick(self, centre: float, scale: float) -> Yardstick:
+        """Return shared grids with risk bins around `centre`."""
+        evaluation = self.config.evaluation
+        return Yardstick(
+            TimeGrid(evaluation.time_step, evaluation.time_bins),
+            RiskGrid(centre, scale, evaluation.risk_bins),
+        )
+
+
+def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> Progress:
+    """Return the progress after one more round, the received model's validation included."""
+    started, number = time.monotonic(), progress.round + 1
+    every = company.config.audit.every
+    due = every > 0 and progress.round > 0 and progress.round % every == 0
+    yardstick = company.yardstick(progress.centre, progress.scale)
+    content = request(
+        model=progress.model,
+        plan=company.plan.to_text(),
+        round=number,
+        audit=due and len(company.plan.modalities) > 1,
+        **yardstick.to_words(),
+    )
+    answers, failures = company.inbox.ask("train", content, company.trainers)
+    progress = validated(company, progress, add_up(answers, yardstick), answers)
+    usable, refused = sift(progress.model, answers)
+    accepted = len(usable) >= company.config.federation.min_sites
+    model = aggregator.join(number, progress.model, usable) if accepted else progress.model
+    record = _record(number, usable, [*failures, *refused], accepted)
+    progress = replace(
+        progress,
+        round=number,
+        model=model,
+        moments=aggregator.moments,
+        records=(*progress.records, record),
+        seconds=(*progress.seconds, time.monotonic() - started),
+    )
+    _say(progress, company)
+    return progress
+
+
+def last_validation(company: Company, progress: Progress) -> Progress:
+    """Return the progress with the last round's model validated, and a round chosen.
+
+    Without validation figures the last round is chosen.
+    """
+    yardstick = company.yardstick(progress.centre, progress.scale)
+    content = request(
+        model=progress.model,
+        plan=company.plan.to_text(),
+        split="validation",
+        **yardstick.to_words(),
+    )
+    answers, _ = company.inbox.ask("evaluate", content, company.trainers)
+    progress = validated(company, progress, add_up(answers, yardstick), answers)
+    if progress.best_round:
+        return progress
+    return replace(progress, best=progress.model, best_round=progress.round)
+
+
+def validated(
+    company: Company, progress: Progress, score: Score | None, answers: Sequence[Answer]
+) -> Progress:
+    """Put the validation figures of the current model into its record; remember the best model.
+
+    The risk bins of the next exchange follow this model's validation risks.
+    """
+    if score is None or score.counts.patients == 0:
+        return progress
+    concordance = score.counts.concordance().estimate
+    progress = progress.with_last_record(
+        concordance={k: getattr(concordance, k) for k in ("value", "low", "high")},
+        loss={**progress.records[-1]["loss"], "validation": score.loss},
+        sites=[
+            {**{k: s[k] for k in ("name", "patients", "events")}, "concordance": s["concordance"]["value"]}
+            for s in score.sites
+        ],
+        audit=_audit(answers, company.plan.modalities),
+    )
+    progress = replace(progress, centre=score.moments.centre, scale=score.moments.scale)
+    by_loss = company.config.evaluation.selection == "loss"
+    merit = (None if score.loss is None else -score.loss) if by_loss else concordance.value
+    better = merit is not None and (progress.best_score is None or merit > progress.best_score)
+    if progress.round == 0 or not better:
+        return progress
+    return replace(
+        progress, best=progress.model, best_round=progress.round, best_score=merit
+    )
+
+
+def first_record() -> dict[str, Any]:
+    """Return the record of the initial model.
+
+    Source: own.
+    """
+    return _record(0, [], [], True)
+
+
+def _record(
+    number: int, usable: Sequence[Answer], failed: Sequence[Failure], accepted: bool
+) -> dict[str, Any]:
+    """Return what the result tells of a round; its model's validation comes with the next one."""
+    weights = [answer.figures["num-examples"] for answer in usable]
+    losses = [answer.figures["train-loss"] for answer in usable]
+    total = sum(weights)
+    mean = sum(w * x for w, x in zip(weights, losses, strict=True)) / total if total else None
+    return {
+        "round": number,
+        "answered": [answer.site for answer in usable],
+        "failed": [{"site": one.site, "reason": one.reason} for one in failed],
+        "accepted": accepted,
+        "loss": {"train": mean, "validation": None},
+        "steps": max((int(answer.figures["steps"]) for answer in usable), default=0),
+        "concordance": {"value": None, "low": None, "high": None},
+        "sites": [],
+        "audit": None,
+    }
+
+
+def _audit(answers: Sequence[Answer], modalities: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the round's audit on validation patients, if it was due."""
+    tallies = {
+        a.site: AuditTally.from_array(a.sums["audit"], modalities)
+        for a in answers
+        if "audit" in a.sums
+    }
+    if not tallies:
+        return None
+    parts = list(tallies.values())
+    found = {"split": "validation", "background": "input-mean"}
+    return found | audit_figures(sum(parts[1:], start=parts[0]), tallies)
+
+
+def _say(progress: Progress, company: Company) -> None:
+    """Log a line a person can follow: round, elapsed, who answered, how the model before ranks."""
+    done, before = progress.records[-1], progress.records[-2]
+    sites = " ".join(
+        f"{s['name']} {s['concordance']:.2f}" if s["concordance"] is not None else f"{s['name']} -"
+        for s in before["sites"]
+    )
+    value = before["concordance"]["value"]
+    log.info(
+        "round %d/%d  %.1f s  answered %d/%d  validation of round %d: %s  [%s]",
+        done["round"],
+        company.config.rounds,
+        sum(progress.seconds),
+        len(done["answered"]),
+        len(company.trainers),
+        before["round"],
+        "-" if value is None else f"{value:.3f}",
+        sites or "no validation patients",
+    )

@@ -1,0 +1,109 @@
+"""The sites' sums added up: the federation's figures of one model on one split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fusion.survival.calibration import BrierSums
+from fusion.survival.concordance import Concordance, combine_within, concordance_from
+from fusion.survival.estimate import Estimate
+from fusion.survival.moments import MomentSums
+from fusion.survival.tallies import OutcomeCounts
+from fusion.training.examination import Yardstick
+from server.inbox import Answer
+
+FEW_EVENTS = 5
+"""Below this many events a site's figures are marked as not interpretable."""
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """What all sites together say of a model.
+
+    Attributes:
+        counts: Patients by time bin, event and risk bin, all sites added.
+        moments: Of their risks.
+        loss: Mean loss; None without patients (or events, if the objective couples patients).
+        within: Mean within sites, weighted by comparable pairs.
+        sites: Each site's own figures.
+
+    Source: own.
+    """
+
+    counts: OutcomeCounts
+    moments: MomentSums
+    loss: float | None
+    within: Estimate
+    sites: tuple[dict[str, Any], ...]
+
+
+def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score | None:
+    """Return the federation's figures, or None if no site answered.
+
+    Args:
+        answers: Examined sites, in order of name.
+        yardstick: What they measured with.
+
+    Returns:
+        Sums over the sites and each site's own figures.
+
+    Raises:
+        FederationError: A site's sums do not fit.
+
+    Source: own.
+    """
+    if not answers:
+        return None
+    counts = [_counts(answer, yardstick) for answer in answers]
+    moments = [MomentSums.from_array(answer.sums["risk-moments"]) for answer in answers]
+    loss, weight = np.sum([answer.sums["loss"] for answer in answers], axis=0)
+    own = [_concordance(answer.sums["concordance"]) for answer in answers]
+    return Score(
+        counts=sum(counts[1:], start=counts[0]),
+        moments=sum(moments[1:], start=moments[0]),
+        loss=float(loss / weight) if weight > 0 else None,
+        within=combine_within(own),
+        sites=tuple(map(_site, answers, counts, own)),
+    )
+
+
+def brier(answers: Sequence[Answer]) -> Estimate:
+    """Return the integrated Brier score over all sites' patients.
+
+    Source: own.
+    """
+    sums = [BrierSums.from_array(answer.sums["brier"]) for answer in answers]
+    return sum(sums[1:], start=sums[0]).estimate()
+
+
+def _counts(answer: Answer, yardstick: Yardstick) -> OutcomeCounts:
+    return OutcomeCounts.from_array(
+        answer.sums["outcome-counts"],
+        time_grid=yardstick.time_grid,
+        risk_grid=yardstick.risk_grid,
+    )
+
+
+def _concordance(three: np.ndarray) -> Concordance:
+    concordant, comparable, error = map(float, three)
+    known = None if np.isnan(error) else error
+    return concordance_from(concordant, comparable=comparable, standard_error=known)
+
+
+def _site(answer: Answer, counts: OutcomeCounts, own: Concordance) -> dict[str, Any]:
+    """Return a site's own figures in the result's form."""
+    events = counts.events
+    plural = "event" if events == 1 else "events"
+    entry = {
+        "name": answer.site,
+        "patients": counts.patients,
+        "events": events,
+        "concordance": own.as_dict(),
+        "note": f"{events} {plural}: not interpretable" if events < FEW_EVENTS else None,
+    }
+    if "uno" in answer.sums:
+        entry["uno"] = _concordance(answer.sums["uno"]).estimate.as_dict()
+        entry["integrated_brier"] = BrierSums.from_array(answer.sums["brier"]).estimate().as_dict()
+    return entry
