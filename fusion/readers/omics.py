@@ -66,12 +66,12 @@ def omics_vector(
     values = np.concatenate([empty, *blocks, *(column[:, None] for column in numbers)], axis=1)
     genes = (f"{name}:{gene}" for name in tables for gene in cohort.tables[name].genes)
     names = (*genes, *(f"{CLINICAL}:{name}" for name in clinical))
-    has = np.array([table.present for table in chosen], bool).reshape(len(chosen), -1)
+    has = sum((table.present.astype(int) for table in chosen), np.zeros(len(values), int))
     return OmicsVector(
         names=names,
         values=values.astype(np.float32),
         present=_present(names, values),
-        partial=has.any(axis=0) & ~has.all(axis=0) if len(chosen) else _nobody(cohort),
+        partial=(has > 0) & (has < len(chosen)),
         clinical_gaps=int(np.isnan(numbers).any(axis=0).sum()) if numbers else 0,
     )
 
@@ -102,10 +102,6 @@ def _present(names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
     measured = np.array([not name.startswith(f"{CLINICAL}:") for name in names], bool)
     counts = measured if measured.any() else ~measured
     return np.asarray(~np.isnan(values[:, counts]).all(axis=1) & counts.any())
-
-
-def _nobody(cohort: Cohort) -> np.ndarray:
-    return np.zeros(len(cohort.patients), bool)
 
 
 def _check_known(name: str, known: tuple[str, ...], what: str, key: str) -> None:

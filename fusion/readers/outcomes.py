@@ -118,10 +118,10 @@ class _Rows:
             lambda row: f"a second row at {self.patient[row]}" + f" {self.slide[row]}".rstrip(),
         )  # fmt: skip
         named = pairs[(pairs.slide != "") & ~repeated]
-        shared = named.index.isin(named.index[named.slide.duplicated()])
+        shared = named.index[named.slide.duplicated(keep=False)]
         self._each(
-            pd.Series(self.table.index.isin(named.index[shared])), "slide",
-            "belong to one patient", lambda row: f"{self.slide[row]} at {self.patient[row]} too",
+            pd.Series(self.table.index.isin(shared)), "slide", "belong to one patient",
+            lambda row: f"{self.slide[row]} at {self.patient[row]}",
         )  # fmt: skip
         folders = self.slide.str.contains(r"[/\\]|^\.\.?$", regex=True)
         self._each(folders, "slide", "be a name without folders", lambda row: self.slide[row])

@@ -69,7 +69,7 @@ def check_bags(paths: Iterable[Path], width: int, findings: Findings) -> int:
             faults.setdefault(error.public, []).append((str(error), path.name))
     for public, found in faults.items():
         others = [name for _, name in found[1:]]
-        alike = f" (So are {counted(len(others), 'other bag')}: {listed(others)}.)"
+        alike = f" ({counted(len(others), 'other bag')} alike: {listed(others)}.)"
         findings.problem(
             found[0][0] + alike * bool(others), f"{counted(len(found), 'bag')}: {public}"
         )

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from fusion.readers.columns import column_meanings
+from fusion.readers.findings import Findings
+from fusion.readers.site import ClinicalTable
+
+
+def understand(columns, **told):
+    findings = Findings()
+    meanings = column_meanings(columns.split(), ClinicalTable(Path("c.csv"), **told), findings)
+    return meanings, " ".join(finding.message for finding in findings.found)
+
+
+def test_native_columns_are_recognised():
+    meanings, _ = understand("patient slide time_days event age")
+    assert (meanings.patient, meanings.slide) == ("patient", "slide")
+    assert (meanings.time, meanings.unit) == ("time_days", "days")
+    assert (meanings.status, meanings.event_value, meanings.censored_value) == ("event", "1", "0")
+
+
+def test_mahmood_columns_are_recognised_and_censorship_is_said_to_be_turned_round():
+    meanings, _ = understand("case_id slide_id site survival_months censorship")
+    assert (meanings.unit, meanings.event_value, meanings.censored_value) == ("months", "0", "1")
+    told = " ".join(meanings.sentences())
+    assert "`survival_months` is follow-up in months, turned into days by 30.4375." in told
+    assert "`censorship` 0 = event seen, 1 = censored (the inverse of an event" in told
+
+
+def test_what_the_site_says_comes_before_recognised_names():
+    meanings, _ = understand(
+        "id patient os time_days event",
+        patient="id", time="os", time_unit="years", event="event",
+        event_value="2", censored_value="1",
+    )  # fmt: skip
+    assert (meanings.patient, meanings.time, meanings.unit) == ("id", "os", "years")
+    assert (meanings.event_value, meanings.censored_value) == ("2", "1")
+
+
+def test_table_without_a_slide_column_is_understood():
+    assert understand("patient time_days event")[0].slide is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "told", "match"),
+    [
+        ("patient time_days vital_status age", {},
+         "certainly the event (event, censorship), got vital_status."),
+        ("patient time_days OS", {}, "certainly the event (event, censorship), got OS."),
+        ("patient time_days event censorship", {}, "certainly the event, got event, censorship."),
+        ("patient time_days status", {"event": "status"},
+         "must say what the values of `status` mean"),
+        ("patient time event", {}, "certainly the time"),
+        ("patient time event", {"time": "time"}, "must have a unit for its time `time`, got none"),
+        ("patient time_days survival_months event", {},
+         "certainly the time, got time_days, survival_months"),
+        ("patient case_id time_days event", {}, "certainly the patient, got patient, case_id"),
+        ("id time_days event", {}, "certainly the patient (patient, patient_id, case_id), got id"),
+        ("patient slide slide_id time_days event", {}, "certainly the slide, got slide, slide_id"),
+        ("patient time_days event", {"event": "evnt"},
+         "column `evnt` that site.toml names as the event"),
+    ],
+)  # fmt: skip
+def test_meaning_that_is_not_certain_is_asked_for(columns, told, match):
+    meanings, message = understand(columns, **told)
+    assert meanings is None
+    assert match in message
+    assert "site.toml" in message
+
+
+def test_every_uncertain_column_is_asked_for_at_once():
+    _, message = understand("id time status")
+    assert all(f"certainly the {role}" in message for role in ("patient", "time", "event"))
