@@ -44,14 +44,20 @@ class Axis:
     end: float
 
     def at(self, value: Number) -> float:
-        """Return the place of `value` in px; what lies outside is put at the nearer end."""
+        """Return the place of `value` in px; what lies outside is put at the nearer end.
+
+        Source: own.
+        """
         inside = min(max(value, self.low), self.high)
         width = self.high - self.low
         share = (inside - self.low) / width if width > 0 else 0.0
         return round(self.start + share * (self.end - self.start), 1)
 
     def ticks(self, most: int = 6) -> tuple[Tick, ...]:
-        """Return at most `most` ticks at round values inside the axis."""
+        """Return at most `most` ticks at round values inside the axis.
+
+        Source: own.
+        """
         step = tick_step(self.high - self.low, most)
         digits = max(0, math.ceil(-math.log10(step) - 1e-9))
         digits += round(step * 10**digits, 6) % 1 > 0
@@ -134,14 +140,23 @@ class Frame:
 
     @property
     def x_ticks(self) -> tuple[Tick, ...]:
-        """Ticks of the x axis."""
+        """Ticks of the x axis.
+
+        Source: own.
+        """
         return self.x.ticks(self.most_x)
 
     @property
     def y_ticks(self) -> tuple[Tick, ...]:
-        """Ticks of the y axis."""
+        """Ticks of the y axis.
+
+        Source: own.
+        """
         return self.y.ticks(self.most_y)
 
     def place(self, points: Iterable[Point]) -> list[Point]:
-        """Return points of the two axes in px."""
+        """Return points of the two axes in px.
+
+        Source: own.
+        """
         return [(self.x.at(x), self.y.at(y)) for x, y in points]

@@ -20,6 +20,64 @@ NAMES = (
 )
 
 
+RECORDED: dict[str, Any] = {
+    "schema_version": 1,
+    "created": "2025-03-02T14:05:09+00:00",
+    "timings": {"total_seconds": 271.4, "rounds_seconds": [12.5] * 20},
+    "config": {
+        "seed": 1, "rounds": 20, "resume": False, "sites": "", "model.name": "gated",
+        "model.tokens": 4, "model.width": 32, "model.dropout": 0.25, "data.clip": 5.0,
+        "split.validation": 0.16, "split.test": 0.2, "objective.name": "cox",
+        "training.lr": 0.001, "training.local-steps": 10, "federation.strategy": "fedavg",
+    },
+    "config_hash": HASH,
+    "versions": {
+        "concord": "0.1.0", "python": "3.11.2", "torch": "2.13.0", "flwr": "1.42.0",
+        "numpy": "2.3.1",
+    },
+    "model": {
+        "name": "gated", "title": "Gated fusion", "modalities": ["slides", "omics"],
+        "paper": "Chen et al. 2020, Pathomic Fusion, IEEE Transactions on Medical Imaging",
+        "parameters": 214817, "macs_per_patient": 1938400, "objective": "cox",
+        "couples_patients": True, "chosen_round": 15, "rounds": 20,
+        "file": "model.safetensors", "sha256": HASH,
+    },
+    "inputs": {
+        "encoder": "hipt-4k", "feature_width": 192, "tables": ["rna", "cnv", "mutation"],
+        "clinical": ["age"], "features_used": 1591, "features_dropped": 12,
+        "features_hash": HASH, "clip": 5.0, "clipped_share": 0.0031,
+        "scaling": "federated", "cuts": [],
+    },
+    "privacy": {
+        "differential_privacy": False,
+        "statement": "Trained without differential privacy: model updates and sums over "
+        "patients left the sites as they were, without added noise.",
+    },
+    "not_measured": [
+        "How the model does for patients treated differently from those at these sites.",
+        "Fairness between groups of patients (sex, age, origin).",
+    ],
+}  # fmt: skip
+"""The parts of a result that hold no figure of a patient."""
+
+
+AUDITED: dict[str, Any] = {
+    "excluded": 7, "uninformative": 0, "primary": "local", "reasons": [],
+    "concordance": {
+        "full": 0.702, "additive": 0.7005, "slides": 0.631, "omics": 0.684, "gain": 0.0015,
+        "standard_errors": {"full": 0.04, "additive": 0.04, "slides": 0.05, "omics": 0.04},
+        "comparable_pairs": 612, "reason": None,
+    },
+    "heterogeneity": {
+        "local": {
+            "cochran_q": 9.3, "degrees": 7, "p_value": 0.231, "i_squared": 0.247,
+            "sites_left_out": 3, "min_patients": 10, "reason": None,
+        }
+    },
+}  # fmt: skip
+"""The parts of an audit that are the same at each site of the sample."""
+
+
 def estimate(value: float | None, error: float | None = 0.02, **more: Any) -> dict[str, Any]:
     if value is None:
         return {"value": None, "low": None, "high": None, "standard_error": None} | more
@@ -113,30 +171,13 @@ def audit_figures(interaction: float, patients: int) -> dict[str, Any]:
         "r2_additive_standard_error": 0.002, "r2_additive_ssr": 0.982,
     }  # fmt: skip
     warning = "the mean contributions are near 0, so this ratio is ill-conditioned"
-    return {
-        "patients": patients, "excluded": 7, "uninformative": 0, "primary": "local",
-        "shares": {
-            "local": local, "ratio": local | {"value": interaction * 0.9},
-            "global": local | {"value": 0.31, "low": 0.0, "high": 0.9, "warning": warning},
-            "published": local | {"value": interaction * 0.6}, "moebius": local,
-            "variance": variance,
-        },
-        "signed": {
-            "mean_interaction": -0.02, "synergy": interaction / 3, "redundancy": interaction / 1.5,
-        },
-        "concordance": {
-            "full": 0.702, "additive": 0.7005, "slides": 0.631, "omics": 0.684, "gain": 0.0015,
-            "standard_errors": {"full": 0.04, "additive": 0.04, "slides": 0.05, "omics": 0.04},
-            "comparable_pairs": 612, "reason": None,
-        },
-        "heterogeneity": {
-            "local": {
-                "cochran_q": 9.3, "degrees": 7, "p_value": 0.231, "i_squared": 0.247,
-                "sites_left_out": 3, "min_patients": 10, "reason": None,
-            }
-        },
-        "reasons": [],
+    shares = {
+        "local": local, "ratio": local | {"value": interaction * 0.9},
+        "global": local | {"value": 0.31, "low": 0.0, "high": 0.9, "warning": warning},
+        "published": local | {"value": interaction * 0.6}, "moebius": local, "variance": variance,
     }  # fmt: skip
+    signed = {"synergy": interaction / 3, "redundancy": interaction / 1.5}
+    return {"patients": patients, "shares": shares, "signed": signed} | AUDITED
 
 
 def round_entry(number: int) -> dict[str, Any]:
@@ -162,81 +203,54 @@ def round_entry(number: int) -> dict[str, Any]:
     }
 
 
-def sample_result() -> dict[str, Any]:
-    sites = [site(index) for index in range(len(NAMES))]
-    tested = [site_evaluation(entry, index) for index, entry in enumerate(sites)]
-    audits = [
-        {"name": entry["name"]} | audit_figures(0.03 + 0.006 * index, max(4, entry["patients"]))
-        for index, entry in enumerate(tested)
-    ]
-    audits[6] |= {
-        "shares": {key: estimate(None, reason="no patient") for key in audits[6]["shares"]},
-        "patients": 0,
-    }
-    pooled = {
+def pooled_evaluation(tested: list[dict[str, Any]]) -> dict[str, Any]:
+    source = "training patients of all sites"
+    return {
         "patients": sum(entry["patients"] for entry in tested),
         "events": sum(entry["events"] for entry in tested),
         "concordance": estimate(0.781, 0.024, comparable_pairs=4127.5),
-        "uno": estimate(
-            0.764, 0.03, tau=1826.25, censoring_source="training patients of all sites"
-        ),
+        "uno": estimate(0.764, 0.03, tau=1826.25, censoring_source=source),
         "integrated_brier": estimate(0.154, 0.014, until_days=1826.25),
         "within_sites": estimate(0.702, 0.041, comparable_pairs=612),
     }
-    result = {
-        "schema_version": 1,
-        "created": "2025-03-02T14:05:09+00:00",
-        "timings": {"total_seconds": 271.4, "rounds_seconds": [12.5] * 20},
-        "config": {
-            "seed": 1, "rounds": 20, "resume": False, "sites": "", "model.name": "gated",
-            "model.tokens": 4, "model.width": 32, "model.dropout": 0.25, "data.clip": 5.0,
-            "split.validation": 0.16, "split.test": 0.2, "objective.name": "cox",
-            "training.lr": 0.001, "training.local-steps": 10, "federation.strategy": "fedavg",
+
+
+def evaluation(sites: list[dict[str, Any]]) -> dict[str, Any]:
+    tested = [site_evaluation(entry, index) for index, entry in enumerate(sites)]
+    horizons = {365.25: 0.28, 1095.75: 0.62, 1826.25: 0.85}
+    return {
+        "split": "test",
+        "pooled": pooled_evaluation(tested),
+        "sites": tested,
+        "curves": {
+            "groups": [curve("lower risk", 0.00012, 3), curve("higher risk", 0.0007, 4)],
+            "logrank": {"statistic": 28.4, "degrees": 1, "p_value": 1e-7, "reason": None},
         },
-        "config_hash": HASH,
-        "versions": {
-            "concord": "0.1.0", "python": "3.11.2", "torch": "2.13.0", "flwr": "1.42.0",
-            "numpy": "2.3.1",
-        },
-        "model": {
-            "name": "gated", "title": "Gated fusion", "modalities": ["slides", "omics"],
-            "paper": "Chen et al. 2020, Pathomic Fusion, IEEE Transactions on Medical Imaging",
-            "parameters": 214817, "macs_per_patient": 1938400, "objective": "cox",
-            "couples_patients": True, "chosen_round": 15, "rounds": 20,
-            "file": "model.safetensors", "sha256": HASH,
-        },
-        "inputs": {
-            "encoder": "hipt-4k", "feature_width": 192, "tables": ["rna", "cnv", "mutation"],
-            "clinical": ["age"], "features_used": 1591, "features_dropped": 12,
-            "features_hash": HASH, "clip": 5.0, "clipped_share": 0.0031,
-            "scaling": "federated", "cuts": [],
-        },
+        "calibration": [calibration(horizon, drop) for horizon, drop in horizons.items()],
+    }
+
+
+def audit(tested: list[dict[str, Any]]) -> dict[str, Any]:
+    sites = [
+        {"name": entry["name"]} | audit_figures(0.03 + 0.006 * index, max(4, entry["patients"]))
+        for index, entry in enumerate(tested)
+    ]
+    nothing = {key: estimate(None, reason="no patient") for key in sites[6]["shares"]}
+    sites[6] |= {"shares": nothing, "patients": 0}
+    whole = {"split": "test", "background": "embedding-mean", "round": 15, "sites": sites}
+    return whole | audit_figures(0.046, 121)
+
+
+def sample_result() -> dict[str, Any]:
+    sites = [site(index) for index in range(len(NAMES))]
+    measured = evaluation(sites)
+    figures = {
         "sites": sites,
         "rounds": [round_entry(number) for number in range(1, 22)],
-        "evaluation": {
-            "split": "test", "pooled": pooled, "sites": tested,
-            "curves": {
-                "groups": [curve("lower risk", 0.00012, 3), curve("higher risk", 0.0007, 4)],
-                "logrank": {"statistic": 28.4, "degrees": 1, "p_value": 1e-7, "reason": None},
-            },
-            "calibration": [
-                calibration(365.25, 0.28), calibration(1095.75, 0.62), calibration(1826.25, 0.85),
-            ],
-        },
-        "audit": {"split": "test", "background": "embedding-mean", "round": 15}
-        | audit_figures(0.046, 121)
-        | {"sites": audits},
-        "privacy": {
-            "differential_privacy": False,
-            "statement": "Trained without differential privacy: model updates and sums over "
-            "patients left the sites as they were, without added noise.",
-        },
-        "not_measured": [
-            "How the model does for patients treated differently from those at these sites.",
-            "Fairness between groups of patients (sex, age, origin).",
-        ],
-    }  # fmt: skip
-    return copy.deepcopy(result)
+        "evaluation": measured,
+        "audit": audit(measured["sites"]),
+    }
+    return copy.deepcopy(RECORDED | figures)
 
 
 def unimodal_result() -> dict[str, Any]:

@@ -3,9 +3,11 @@
 TEMPLATE = """\
 {% import "macros" as draw %}
 <section id="rounds">
+<div class="keep">
 <h2>Training, round by round</h2>
 {% if training is none %}
 <p class="absent">Not measured: the result holds no rounds.</p>
+</div>
 {% else %}
 <p>In each round the sites score the model they receive on their validation patients, then train
 it further; round {{ result.rounds[0].round }} scores the model as it began.
@@ -31,6 +33,7 @@ before any test figure was computed.
 {{ draw.panel(chart, title ~ " over the rounds") }}</figure>
 {% endif %}
 {% endfor %}
+</div>
 </div>
 {% if training.failures %}
 <h3>Answers that did not come or were refused</h3>
