@@ -94,10 +94,10 @@ def evaluate_predictions(path: Path, tau: float | None = None) -> dict[str, Any]
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Return a file's predictions, checked.
+    """Return the predictions of a CSV file, checked; see `evaluate_predictions`.
 
     Args:
-        path: A CSV file; see `evaluate_predictions` for its columns.
+        path: The file.
 
     Returns:
         The predictions, in the order of the file.

@@ -55,7 +55,7 @@ def one_patient(model: FusionModel) -> Batch:
     Source: own.
     """
     patches = DataConfig().max_patches
-    inputs = {
+    inputs: dict[str, Bags | torch.Tensor] = {
         SLIDES: Bags(torch.zeros(1, patches, WIDTHS[SLIDES]), torch.ones(1, patches).bool()),
         OMICS: torch.zeros(1, WIDTHS[OMICS]),
     }

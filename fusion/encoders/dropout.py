@@ -39,7 +39,7 @@ class PatientDropout(nn.Module):
             return values
         if self.states is None:
             return dropout(values, self.probability)
-        return values * self._factor(values)
+        return values * self._factor(values, self.states)
 
     def multiplier(self, like: Float[Tensor, "patient ..."]) -> Float[Tensor, "patient ..."] | None:
         """Return what multiplies values shaped `like` (None = nothing is dropped).
@@ -51,11 +51,11 @@ class PatientDropout(nn.Module):
         return (
             dropout(torch.ones_like(like), self.probability)
             if self.states is None
-            else self._factor(like)
+            else self._factor(like, self.states)
         )
 
-    def _factor(self, like: Tensor) -> Tensor:
-        keep = _lanes(self.states, math.prod(like.shape[1:])) >= self._dropped - LEVELS // 2
+    def _factor(self, like: Tensor, states: Tensor) -> Tensor:
+        keep = _lanes(states, math.prod(like.shape[1:])) >= self._dropped - LEVELS // 2
         return keep.to(like.dtype).mul_(LEVELS / (LEVELS - self._dropped)).view(like.shape)
 
 

@@ -4,11 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fusion.encoders.base import AbstractEncoder
 from fusion.encoders.dropout import PatientDropout
 from fusion.types import Tokens
 
 
-class RawVector(nn.Module):
+class RawVector(AbstractEncoder):
     """The vector itself as the one token: nothing learned.
 
     Args:
@@ -19,16 +20,15 @@ class RawVector(nn.Module):
     """
 
     def __init__(self, width_in: int, *, dropout: float) -> None:
-        super().__init__()
-        self.tokens, self.width = 1, width_in
+        super().__init__(1, width_in)
         self.dropout = PatientDropout(dropout)
 
-    def forward(self, vector: Float[Tensor, "patient feature"]) -> Tokens:
+    def forward(self, inputs: Float[Tensor, "patient feature"]) -> Tokens:
         """Return the vector as one token."""
-        return self.dropout(vector)[:, None]
+        return self.dropout(inputs)[:, None]
 
 
-class VectorEncoder(nn.Module):
+class VectorEncoder(AbstractEncoder):
     """ReLU(linear) of the vector, split into tokens.
 
     Args:
@@ -41,12 +41,11 @@ class VectorEncoder(nn.Module):
     """
 
     def __init__(self, width_in: int, *, tokens: int, width: int, dropout: float) -> None:
-        super().__init__()
-        self.tokens, self.width = tokens, width
+        super().__init__(tokens, width)
         self.dropout = PatientDropout(dropout)
         self.project = nn.Linear(width_in, tokens * width)
 
-    def forward(self, vector: Float[Tensor, "patient feature"]) -> Tokens:
+    def forward(self, inputs: Float[Tensor, "patient feature"]) -> Tokens:
         """Return the tokens of each patient."""
-        projected = torch.relu(self.project(self.dropout(vector)))
+        projected = torch.relu(self.project(self.dropout(inputs)))
         return projected.unflatten(1, (self.tokens, self.width))

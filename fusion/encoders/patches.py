@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fusion.encoders.attention import AttentionPool, AttentionState
+from fusion.encoders.base import AbstractEncoder
 from fusion.encoders.dropout import PatientDropout
 from fusion.encoders.genes import RawVector, VectorEncoder
 from fusion.types import Bags, Tokens
@@ -33,7 +34,7 @@ class ChunkedEncoder(Protocol[State]):
     def finish(self, state: State) -> Tokens:
         """Return the tokens of the chunks merged into `state`."""
 
-    def __call__(self, bags: Bags) -> Tokens:
+    def __call__(self, inputs: Bags) -> Tokens:
         """Return the tokens of whole bags."""
 
 
@@ -65,7 +66,7 @@ class MeanState:
     count: Float[Tensor, "patient 1"]
 
 
-class MeanPatches(nn.Module):
+class MeanPatches(AbstractEncoder):
     """The mean of a patient's real patches, read as a vector; 0 for a bag without any.
 
     Args:
@@ -75,8 +76,7 @@ class MeanPatches(nn.Module):
     """
 
     def __init__(self, vector: RawVector | VectorEncoder) -> None:
-        super().__init__()
-        self.tokens, self.width = vector.tokens, vector.width
+        super().__init__(vector.tokens, vector.width)
         self.vector = vector
 
     def partial(self, bags: Bags) -> MeanState:
@@ -93,12 +93,12 @@ class MeanPatches(nn.Module):
         """Return the tokens of the mean patch."""
         return self.vector(state.total / state.count.clamp(min=1))
 
-    def forward(self, bags: Bags) -> Tokens:
+    def forward(self, inputs: Bags) -> Tokens:
         """Return the tokens of whole bags."""
-        return self.finish(self.partial(bags))
+        return self.finish(self.partial(inputs))
 
 
-class AttentionPatches(nn.Module):
+class AttentionPatches(AbstractEncoder):
     """ReLU(linear) of each patch, then one gated-attention mean a token.
 
     A dropped feature is dropped in every patch of the patient, so chunks and order do not matter.
@@ -113,8 +113,7 @@ class AttentionPatches(nn.Module):
     """
 
     def __init__(self, width_in: int, *, tokens: int, width: int, dropout: float) -> None:
-        super().__init__()
-        self.tokens, self.width = tokens, width
+        super().__init__(tokens, width)
         self.dropout = PatientDropout(dropout)
         self.project = nn.Linear(width_in, width)
         self.pool = AttentionPool(width, tokens=tokens)
@@ -137,6 +136,6 @@ class AttentionPatches(nn.Module):
         """Return the attended tokens."""
         return self.pool.finish(state)
 
-    def forward(self, bags: Bags) -> Tokens:
+    def forward(self, inputs: Bags) -> Tokens:
         """Return the tokens of whole bags."""
-        return self.finish(self.partial(bags))
+        return self.finish(self.partial(inputs))

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from fusion.encoders.base import AbstractEncoder
 from fusion.types import Bags, Batch, LogHazards, Tokens
 
 
@@ -78,13 +79,13 @@ class FusionModel(nn.Module):
     With this split an audit of M modalities costs one encoding each and 2^M cheap fusions.
 
     Args:
-        encoders: For each modality, in order, a module with `tokens` and `width`.
+        encoders: One a modality, in the model's order.
         fusion: The fusion network, built for the encoders' shapes.
 
     Source: own.
     """
 
-    def __init__(self, encoders: Mapping[str, nn.Module], fusion: AbstractFusion) -> None:
+    def __init__(self, encoders: Mapping[str, AbstractEncoder], fusion: AbstractFusion) -> None:
         super().__init__()
         self.modalities = tuple(encoders)
         self.encoders = nn.ModuleDict(encoders)
@@ -134,11 +135,11 @@ class FusionModel(nn.Module):
         return self.fuse(embeddings, batch.present)
 
 
-def shapes_of(encoders: Mapping[str, nn.Module]) -> dict[str, Shape]:
+def shapes_of(encoders: Mapping[str, AbstractEncoder]) -> dict[str, Shape]:
     """Return the size of each encoder's embedding.
 
     Args:
-        encoders: Modules with `tokens` and `width`.
+        encoders: One a modality.
 
     Returns:
         One shape a modality, in order.

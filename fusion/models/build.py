@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from fusion.config import ModelConfig
+from fusion.encoders.base import AbstractEncoder
 from fusion.encoders.genes import RawVector, VectorEncoder
 from fusion.encoders.patches import AttentionPatches, MeanPatches
 from fusion.errors import ConfigError, FederationError
@@ -218,7 +218,7 @@ def _check(config: ModelConfig, entry: ModelEntry, widths: Mapping[str, int]) ->
         )
 
 
-def _encoder(modality: str, width: int, config: ModelConfig, *, raw: bool) -> nn.Module:
+def _encoder(modality: str, width: int, config: ModelConfig, *, raw: bool) -> AbstractEncoder:
     """Return the encoder of one modality: slides come as bags, all else as vectors."""
     size, dropout = {"tokens": config.tokens, "width": config.width}, config.input_dropout
     if modality == SLIDES and config.pooling == "attention" and not raw:

@@ -125,12 +125,9 @@ def baseline_sums(
     require_finite("Time", time)
     place, size = time_grid.index(time), time_grid.count
     mass = _hazard(log_hazard, shift) * (event | (time > 0))
-    return BaselineSums(
-        np.bincount(place, event.astype(np.float64), size),
-        np.bincount(place, mass * event, size),
-        np.bincount(place, mass * ~event, size),
-        shift,
-    )
+    sums = np.zeros((3, size))
+    np.add.at(sums, (slice(None), place), np.stack([event, mass * event, mass * ~event]))
+    return BaselineSums.from_array(sums, shift)
 
 
 def breslow(sums: BaselineSums, time_grid: TimeGrid) -> Baseline:

@@ -233,5 +233,7 @@ def life_table(
     known = np.ones(len(time)) if weight is None else weight.astype(np.float64)
     times, place = np.unique(np.concatenate([[0.0], time]), return_inverse=True)
     place = place[1:]
-    events = np.bincount(place, known * event, len(times))
-    return times, events, np.bincount(place, known, len(times))
+    events, leaving = np.zeros(len(times)), np.zeros(len(times))
+    np.add.at(events, place, known * event)
+    np.add.at(leaving, place, known)
+    return times, events, leaving

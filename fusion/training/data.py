@@ -80,45 +80,41 @@ class PatientData:
         picked = torch.tensor(list(rows), dtype=torch.int64)
         inputs: dict[str, Bags | Float[Tensor, "patient feature"]] = {}
         if "slides" in self.plan.modalities:
-            inputs["slides"] = pad(
-                [self._sample(row, key) for row, key in zip(rows, keys, strict=True)],
-                width=self.plan.feature_width,
-            )
+            drawn = [self._sample(row, key) for row, key in zip(rows, keys, strict=True)]
+            inputs["slides"] = self.pad(drawn)
         if "omics" in self.plan.modalities:
             inputs["omics"] = self.omics[picked]
         present = {modality: mask[picked] for modality, mask in self.present.items()}
         return Batch({m: inputs[m] for m in self.plan.modalities}, present)
 
     def chunks(self, row: int, size: int) -> Iterator[Float[np.ndarray, "patch feature"]]:
-        """Yield all of one patient's scaled patches, at most `size` at once."""
-        for chunk in self.bags.chunks(row, size):
-            yield self.plan.scaling.transform_patches(chunk)
+        """Yield all of one patient's patches, unscaled, at most `size` at once."""
+        yield from self.bags.chunks(row, size)
+
+    def pad(self, bags: Sequence[Float[np.ndarray, "patch feature"]]) -> Bags:
+        """Return bags scaled as the plan says and padded with zeros to the longest one.
+
+        Args:
+            bags: Unscaled patches of each patient; a patient without slides has none.
+
+        Returns:
+            At least one (masked) patch a patient.
+        """
+        sizes = np.array([len(bag) for bag in bags])
+        longest = max(1, int(sizes.max(initial=0)))
+        mask = np.arange(longest)[None, :] < sizes[:, None]
+        features = np.zeros((len(bags), longest, self.plan.feature_width), dtype=np.float32)
+        if mask.any():
+            features[mask] = self.plan.scaling.transform_patches(np.concatenate(bags))
+        return Bags(torch.from_numpy(features), torch.from_numpy(mask))
 
     def _sample(self, row: int, key: int) -> Float[np.ndarray, "patch feature"]:
-        if not self.cohort.has_slides[row]:
+        """Draw patches only from a bag that holds too many."""
+        number = self.bags.patches(row)
+        if number == 0:
             return np.zeros((0, self.plan.feature_width), dtype=np.float32)
-        drawn = self.bags.sample(
+        if number <= self.max_patches:
+            return next(self.chunks(row, number))
+        return self.bags.sample(
             row, max_patches=self.max_patches, generator=generator(key, "patches")
         )
-        return self.plan.scaling.transform_patches(drawn)
-
-
-def pad(bags: Sequence[Float[np.ndarray, "patch feature"]], *, width: int) -> Bags:
-    """Return bags padded with zeros to the longest one.
-
-    Args:
-        bags: Patches of each patient; a patient without slides has none.
-        width: Features of a patch.
-
-    Returns:
-        At least one (masked) patch a patient.
-
-    Source: own.
-    """
-    longest = max([1, *(len(bag) for bag in bags)])
-    features = np.zeros((len(bags), longest, width), dtype=np.float32)
-    mask = np.zeros((len(bags), longest), dtype=bool)
-    for place, bag in enumerate(bags):
-        features[place, : len(bag)] = bag
-        mask[place, : len(bag)] = True
-    return Bags(torch.from_numpy(features), torch.from_numpy(mask))

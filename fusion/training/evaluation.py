@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fusion.encoders.patches import ChunkedEncoder, encode_chunks
 from fusion.models.base import FusionModel
-from fusion.training.data import PatientData, pad
+from fusion.training.data import PatientData
 from fusion.training.plan import SurvivalNetwork
 from fusion.types import Bags, Tokens
 
@@ -84,21 +84,17 @@ def embed_mean_input(
 
 def _embed_slides(encoder: ChunkedEncoder, data: PatientData, rows: Sequence[int]) -> Tokens:
     """Encode small bags together, a bag larger than a chunk piece by piece."""
-    parts, width = [], data.plan.feature_width
+    none = np.zeros((0, data.plan.feature_width), dtype=np.float32)
+    parts = [encoder(data.pad([none]))[:0]]
     for group in _groups([data.bags.patches(row) for row in rows]):
         members = [rows[place] for place in group]
-        if len(members) > 1 or data.bags.patches(members[0]) <= CHUNK:
-            bags = [next(iter(data.chunks(row, CHUNK)), _none(data)) for row in members]
-            parts.append(encoder(pad(bags, width=width)))
+        if data.bags.patches(members[0]) > CHUNK:
+            chunks = (data.pad([chunk]) for chunk in data.chunks(members[0], CHUNK))
+            parts.append(encode_chunks(encoder, chunks))
         else:
-            parts.append(encode_chunks(encoder, (pad([c], width=width) for c in data.chunks(members[0], CHUNK))))
-    if not parts:
-        return encoder(pad([_none(data)], width=width))[:0]
+            bags = [next(data.chunks(row, CHUNK), none) for row in members]
+            parts.append(encoder(data.pad(bags)))
     return torch.cat(parts)
-
-
-def _none(data: PatientData) -> Float[np.ndarray, "patch feature"]:
-    return np.zeros((0, data.plan.feature_width), dtype=np.float32)
 
 
 def _groups(sizes: Sequence[int]) -> Iterator[list[int]]:

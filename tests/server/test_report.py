@@ -126,6 +126,11 @@ def test_the_first_page_says_that_privacy_is_not_promised(page):
     assert sample_result()["privacy"]["statement"] in page.words
 
 
+def test_the_page_does_not_claim_that_counts_hide_a_patient(page):
+    assert "such a count can stand for a single patient" in page.words
+    assert "not from patient records" in page.words
+
+
 def test_differential_privacy_is_said_only_when_it_was_there():
     result = sample_result()
     assert "Trained with differential privacy." not in Page(render(result)).words

@@ -80,7 +80,7 @@ device and must not decide on the care of a patient.</p>
 <p><b>{% if result.privacy.differential_privacy %}Trained with differential privacy.
 {%- else %}No mathematical privacy guarantee is given.{% endif %}</b>
 {{ result.privacy.statement | sentence }}</p>
-<p>This page holds counts and sums by site, no identifier and no row about one patient.
+<p>This page is made from counts and sums, over all sites and by site, not from patient records.
 {% if card.small_sites %}
 Figures of small sites come close to single persons; before you pass it on, think of
 {{ card.small_sites }}.

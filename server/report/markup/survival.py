@@ -58,8 +58,8 @@ Log-rank test between the groups: χ² = {{ logrank.statistic | number(1) }} on
 </figure>
 </div>
 {% endif %}
-<p class="small">Computed from counts by time bin, event and risk bin that sites can add up
-without showing a patient; times are therefore exact to the width of a bin
+<p class="small">Computed from counts by time bin, event and risk bin, added up over the sites; at a
+small site such a count can stand for a single patient. Times are exact to the width of a bin
 {%- if result.config.get("evaluation.time-step") is number %}
  ({{ result.config["evaluation.time-step"] | span }}){% endif %}.</p>
 
