@@ -105,7 +105,7 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         ConfigError: The file or one of its values cannot be used; it is named.
 
-    Privacy: Reads one row a patient; error messages name rows, never values of other columns.
+    Privacy: Reads one row a patient; errors name lines, not values.
 
     Source: own.
     """
@@ -252,12 +252,11 @@ def _integrated_brier(found: Predictions, censoring: CensoringCurve) -> dict[str
     """Return the Brier score averaged over the horizons that follow-up reaches."""
     horizons = found.horizons
     used = (horizons < found.time.max()) & (censoring.after(horizons) > 0)
-    known = {"until_days": None, "horizons_used": [float(day) for day in horizons[used]]}
+    known = {"until_days": None, "horizons_used": horizons[used].tolist()}
+    if not len(horizons):
+        return Estimate(None, reason="the file has no columns survival_<days>").as_dict() | known
     if not used.any():
-        reason = "follow-up ends before the first survival column"
-        if not len(horizons):
-            reason = "the file has no columns survival_<days>"
-        return Estimate(None, reason=reason).as_dict() | known
+        return Estimate(None, reason="follow-up ends before any survival_<days>").as_dict() | known
     sums = brier_sums(
         found.survival[:, used],
         time=found.time,
@@ -285,19 +284,17 @@ def _risk_groups(found: Predictions) -> dict[str, Any]:
     groups = []
     for name, part in (("lower risk", ~above), ("higher risk", above)):
         curve = kaplan_meier(found.time[part], event=found.event[part])
-        count, events = int(part.sum()), int(found.event[part].sum())
-        entry = {"name": name, "patients": count, "events": events}
-        groups.append(entry | {"median_days": curve.median()})
+        counted = {"patients": int(part.sum()), "events": int(found.event[part].sum())}
+        groups.append({"name": name} | counted | {"median_days": curve.median()})
     test = logrank(found.time, event=found.event, group=above.astype(np.int64))
     return {"groups": groups, "logrank": test.as_dict()}
 
 
 def _notes(found: Predictions) -> list[str]:
     """Return what a reader should know before quoting the figures."""
-    notes = []
-    zero = int((found.time == 0).sum())
+    notes, zero = [], int((found.time == 0).sum())
     if zero:
-        notes.append(f"{zero} patients censored on day 0 are counted but inform no comparison.")
+        notes.append(f"Censored on day 0, counted but in no comparison: {zero}.")
     if found.ignored:
         notes.append(f"Columns not read: {', '.join(found.ignored)}.")
     return notes
