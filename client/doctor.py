@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fusion.readers.cohort import Cohort, Inspection, inspect_cohort
+from fusion.config import DataConfig
+from fusion.readers.cohort import Cohort, inspect_cohort
 from fusion.readers.findings import counted
+from fusion.readers.omics import omics_vector
+from fusion.readers.scaling import BEYOND, clipped_shares
 
 _YEAR = 365.25
-_LOOSE = 5.0
+_CLIP = DataConfig().clip
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,22 @@ def examine(folder: Path) -> Examination:
     Source: own.
     """
     inspection = inspect_cohort(folder)
-    lines = () if inspection.cohort is None else tuple(_told(inspection.cohort, inspection))
+    cohort, found = inspection.cohort, inspection.findings
     return Examination(
-        lines=lines,
-        warnings=tuple(finding.message for finding in inspection.findings if not finding.fatal),
-        problems=tuple(finding.message for finding in inspection.findings if finding.fatal),
+        lines=() if cohort is None else tuple(_told(cohort, inspection.patches)),
+        warnings=(
+            *(finding.message for finding in found if not finding.fatal),
+            *(() if cohort is None else _unscaled(cohort)),
+        ),
+        problems=tuple(finding.message for finding in found if finding.fatal),
     )
 
 
-def _told(cohort: Cohort, inspection: Inspection) -> list[str]:
+def _told(cohort: Cohort, patches: int) -> list[str]:
     purpose = "trains and is evaluated" if cohort.role == "train" else "is only evaluated"
     lines = [f"Site '{cohort.name}' {purpose}."]
     lines += [_outcomes(cohort), *cohort.notes]
-    lines += _slides(cohort, inspection.patches)
+    lines += _slides(cohort, patches)
     lines += _omics(cohort)
     if cohort.clinical.shape[1]:
         lines.append(f"Other clinical columns: {', '.join(cohort.clinical.columns)}.")
@@ -85,14 +91,22 @@ def _slides(cohort: Cohort, patches: int) -> list[str]:
 
 
 def _omics(cohort: Cohort) -> list[str]:
-    lines = [] if cohort.tables else ["Omics: none ([omics] is not in site.toml)."]
-    for name, table in cohort.tables.items():
-        known = table.values[table.present]
-        beyond = float((np.abs(known) > _LOOSE).mean())
-        cut = f", {beyond:.1%} of the values beyond {_LOOSE:g}" if beyond else ""
-        lines.append(
-            f"Omics table {name}: {len(table.genes):,} genes of "
-            f"{counted(int(table.present.sum()), 'patient')}{cut}; "
-            f"{counted(int((~table.present).sum()), 'patient')} without."
-        )
-    return lines
+    if not cohort.tables:
+        return ["Omics: none ([omics] is not in site.toml)."]
+    return [
+        f"Omics table {name}: {counted(len(table.genes), 'gene')} of "
+        f"{counted(int(table.present.sum()), 'patient')}; "
+        f"{counted(int((~table.present).sum()), 'patient')} without."
+        for name, table in cohort.tables.items()
+    ]
+
+
+def _unscaled(cohort: Cohort) -> list[str]:
+    """Return a sentence for each omics table that the default clip would refuse."""
+    shares = clipped_shares(omics_vector(cohort, tables=tuple(cohort.tables)), _CLIP)
+    return [
+        f"Omics table {name} looks unscaled: {share:.0%} of its values lie beyond {_CLIP:g}. Scale "
+        "it to z-scores, or agree with the other sites on data.clip = 0."
+        for name, share in shares.items()
+        if share > BEYOND
+    ]

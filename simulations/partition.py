@@ -88,7 +88,7 @@ def partition(
         What each site holds, and which hospitals were left out.
 
     Raises:
-        ConfigError: A setting does not fit, `out` is not empty, or no hospital is large enough.
+        ConfigError: A setting does not fit, `out` is not empty or not writable, or no hospital is large enough.
         SiteError: The cohort cannot be read, or a patient belongs to two hospitals.
 
     Privacy: patient data is copied on one machine.
@@ -108,6 +108,10 @@ def partition(
             for name, members in groups.items()
         )
         partial.replace(out)
+    except OSError as error:
+        raise ConfigError(
+            f"--out must be a folder that can be written, got '{out}' ({error}). Choose another."
+        ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Partition(sites, dropped)
