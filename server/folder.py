@@ -36,8 +36,17 @@ def write_result(folder: Path, result: dict[str, Any]) -> None:
     """
     validate(result)
     text = json.dumps(result, indent=2, allow_nan=False, ensure_ascii=False)
-    write_atomically(folder / REPORT, render(result).encode())
+    write_report(folder, result)
     write_atomically(folder / RESULT, text.encode())
+
+
+def write_report(folder: Path, result: dict[str, Any]) -> Path:
+    """Write the report of a result and return its path.
+
+    Source: own.
+    """
+    write_atomically(folder / REPORT, render(result).encode())
+    return folder / REPORT
 
 
 def read_result(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""concord-site: what a hospital types."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fusion.commands import run_command, to_json
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run concord-site and return its exit code."""
+    parser = argparse.ArgumentParser(prog="concord-site", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    doctor = commands.add_parser("doctor", help="check a site folder; exit 1 if it cannot train")
+    doctor.add_argument("folder", type=Path, metavar="SITE")
+    doctor.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    doctor.set_defaults(run=_doctor)
+    predict = commands.add_parser("predict", help="apply a finished model to the site's patients")
+    predict.add_argument("folder", type=Path, metavar="SITE")
+    predict.add_argument("--model", type=Path, required=True, help="model.safetensors of a run")
+    predict.add_argument("--out", type=Path, required=True, help="csv to write; it stays here")
+    predict.set_defaults(run=_predict)
+    return run_command(parser, arguments)
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from client.doctor import examine
+
+    found = examine(parsed.folder)
+    if parsed.json:
+        told = {"lines": found.lines, "warnings": found.warnings, "problems": found.problems}
+        print(to_json({key: list(value) for key, value in told.items()}))
+        return 1 if found.problems else 0
+    for line in found.lines:
+        print(line)
+    for warning in found.warnings:
+        print(f"warning: {warning}")
+    for problem in found.problems:
+        print(f"problem: {problem}")
+    print("Training cannot start." if found.problems else "Training can start.")
+    return 1 if found.problems else 0
+
+
+def _predict(parsed: argparse.Namespace) -> int:
+    from client.predict import predict
+
+    predictions = predict(parsed.folder, parsed.model)
+    for warning in predictions.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    predictions.write(parsed.out)
+    print(f"{len(predictions.table)} patients: {parsed.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

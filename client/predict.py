@@ -1,0 +1,138 @@
+"""A finished model applied to a site's own patients; the table stays at the site."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fusion.config import from_flat, numbers
+from fusion.errors import ModelFileError, SiteError
+from fusion.readers.cohort import Cohort, read_cohort
+from fusion.readers.omics import omics_vector
+from fusion.survival.baseline import Baseline
+from fusion.training.checkpoint import load_arrays, write_atomically
+from fusion.training.data import PatientData
+from fusion.training.evaluation import log_hazards
+from fusion.training.plan import Plan, SurvivalNetwork, build_network, load_weights
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Risks of a site's patients.
+
+    Attributes:
+        table: One row a patient: patient, risk, survival at each horizon, missing modalities.
+        warnings: What to know before using them.
+
+    Privacy: one row a patient; never leaves the site.
+
+    Source: own.
+    """
+
+    table: pd.DataFrame
+    warnings: tuple[str, ...]
+
+    def write(self, path: Path) -> None:
+        """Write the table as csv, whole or not at all."""
+        write_atomically(path, self.table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def predict(folder: Path, model: Path) -> Predictions:
+    """Return the risk and survival probabilities of each patient of a site.
+
+    Args:
+        folder: The site's folder.
+        model: `model.safetensors` of a run.
+
+    Returns:
+        The table (risk: log hazard, higher = earlier event; survival: probability of being
+        event-free at the horizon) and warnings.
+
+    Raises:
+        ModelFileError: The file is not a model of this version.
+        SiteError: The folder cannot be used, or its patch features have another width.
+
+    Privacy: reads patient data; nothing is sent.
+
+    Source: own.
+    """
+    arrays, card = load_arrays(model)
+    try:
+        plan, run = Plan.from_text(card["plan"]), from_flat(card["config"])
+        baseline = Baseline(*(np.array(card["baseline"][k]) for k in ("times", "cumulative_hazard")))
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"Model file must hold its plan, settings and baseline, got none of {error} in "
+            f"'{model}'. Use the model.safetensors of a finished run."
+        ) from None
+    cohort = read_cohort(folder)
+    warnings = _warnings(cohort, plan)
+    data = PatientData(cohort, _fitting(plan, cohort), max_patches=run.data.max_patches)
+    network = build_network(plan, run)
+    load_weights(network, arrays)
+    horizons = numbers(run.evaluation.horizons, "evaluation.horizons")
+    return Predictions(_table(network, data, baseline, horizons), warnings)
+
+
+def _table(
+    network: SurvivalNetwork, data: PatientData, baseline: Baseline, horizons: Sequence[float]
+) -> pd.DataFrame:
+    rows = range(len(data))
+    risk = log_hazards(network, data, rows)
+    curves = network.objective.survival(risk, times=np.array(horizons), baseline=baseline)
+    absent = [
+        "+".join(name for name, held in data.present.items() if not held[row]) for row in rows
+    ]
+    columns: dict[str, Any] = {"patient": data.cohort.patients, "risk": risk}
+    columns |= {f"survival_{h:g}": curves[:, place] for place, h in enumerate(horizons)}
+    return pd.DataFrame(columns | {"missing": absent})
+
+
+def _fitting(plan: Plan, cohort: Cohort) -> Plan:
+    """Return the plan with only those tables and columns that the site has."""
+    tables = tuple(name for name in plan.tables if name in cohort.tables)
+    clinical = tuple(name for name in plan.clinical if name in cohort.clinical.columns)
+    return Plan(**{**vars(plan), "tables": tables, "clinical": clinical})
+
+
+def _warnings(cohort: Cohort, plan: Plan) -> tuple[str, ...]:
+    """Return what differs between the site and what the model was trained on."""
+    found = []
+    if "slides" in plan.modalities:
+        if cohort.feature_width not in (0, plan.feature_width):
+            raise SiteError(
+                f"Patch features must have the model's width {plan.feature_width}, got "
+                f"{cohort.feature_width} at site '{cohort.name}'. Extract them with "
+                f"{plan.encoder}.",
+                public="Patch features of another width than the model's.",
+            )
+        if cohort.feature_width and cohort.encoder != plan.encoder:
+            found.append(
+                f"patch features come from '{cohort.encoder}', the model was trained on "
+                f"'{plan.encoder}': its risks mean little here"
+            )
+        lacking = int((~cohort.has_slides).sum())
+        if lacking:
+            found.append(f"{lacking} patients have no slides: a learned placeholder stands in")
+    if "omics" in plan.modalities:
+        found += _omics_warnings(cohort, plan)
+    return tuple(found)
+
+
+def _omics_warnings(cohort: Cohort, plan: Plan) -> list[str]:
+    fitting = _fitting(plan, cohort)
+    vector = omics_vector(cohort, tables=fitting.tables, clinical=fitting.clinical)
+    wanted = plan.scaling.names
+    absent = len(set(wanted) - set(vector.names))
+    found = []
+    if absent:
+        found.append(f"{absent} of {len(wanted)} features are absent: their mean stands in")
+    lacking = int((~vector.present).sum())
+    if lacking:
+        found.append(f"{lacking} patients have no omics: a learned placeholder stands in")
+    if vector.clinical_gaps:
+        found.append(f"{vector.clinical_gaps} patients lack a clinical value: the mean stands in")
+    return found

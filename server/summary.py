@@ -1,0 +1,72 @@
+"""A result on the console: one line a site, then the federation's figures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fusion.commands import table
+
+
+def summarise(result: Mapping[str, Any]) -> str:
+    """Return the result's main figures as text.
+
+    Args:
+        result: A result as `result.schema.json` describes it.
+
+    Returns:
+        A table of sites and a few lines for the federation.
+
+    Source: own.
+    """
+    pooled, audit = result["evaluation"]["pooled"], result["audit"]
+    shares = {site["name"]: site["shares"]["local"]["value"] for site in (audit or {"sites": []})["sites"]}
+    rows = [("site", "test patients", "events", "concordance (95% interval)", "interaction", "note")]
+    rows += [
+        (
+            site["name"],
+            str(site["patients"]),
+            str(site["events"]),
+            interval(site["concordance"]),
+            percent(shares.get(site["name"])),
+            site["note"] or "",
+        )
+        for site in result["evaluation"]["sites"]
+    ]
+    total = audit["shares"]["local"]["value"] if audit else None
+    rows.append(
+        (
+            "all, pooled-equivalent",
+            str(pooled["patients"]),
+            str(pooled["events"]),
+            interval(pooled["concordance"]),
+            percent(total),
+            "",
+        )
+    )
+    rows.append(("mean within sites", "", "", interval(pooled["within_sites"]), "", ""))
+    model = result["model"]
+    head = (
+        f"{model['title']} on {', '.join(model['modalities'])}: {model['parameters']:,} parameters, "
+        f"{model['objective']} objective, round {model['chosen_round']} of {model['rounds']} chosen "
+        "on validation"
+    )
+    return "\n".join([head, "", table(rows), "", result["privacy"]["statement"]])
+
+
+def interval(figure: Mapping[str, Any]) -> str:
+    """Return a figure as '0.72 (0.64-0.79)', or why there is none.
+
+    Source: own.
+    """
+    if figure["value"] is None:
+        return "not measured"
+    if figure["low"] is None:
+        return f"{figure['value']:.3f}"
+    return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage, or a dash.
+
+    Source: own.
+    """
+    return "-" if share is None else f"{100 * share:.1f} %"

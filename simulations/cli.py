@@ -1,0 +1,155 @@
+"""concord-simulate: what a researcher types."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from fusion.commands import run_command, table, to_json
+
+DESCRIPTION = "Federations on one machine: partition a cohort, run, list models, judge predictions."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run concord-simulate and return its exit code."""
+    parser = argparse.ArgumentParser(prog="concord-simulate", description=DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_partition(commands)
+    _add_synthesise(commands)
+    _add_run(commands)
+    _add_models(commands)
+    _add_metrics(commands)
+    return run_command(parser, arguments)
+
+
+def _command(commands, name: str, run: Callable, help_: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help_, description=help_)
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_partition(commands) -> None:
+    parser = _command(commands, "partition", _partition, "one site folder a hospital")
+    parser.add_argument("--cohort", type=Path, required=True, help="clinical.csv, genomics, patches")
+    parser.add_argument("--by", default="hospital", help="hospital, or a clinical column")
+    parser.add_argument("--min-patients", type=int, default=20)
+    parser.add_argument("--small", choices=("pool", "drop"), default="pool")
+    parser.add_argument("--encoder", default="unknown", help="what made the patch features")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def _add_synthesise(commands) -> None:
+    parser = _command(commands, "synthesise", _synthesise, "synthetic hospitals with an interaction")
+    parser.add_argument("--sites", type=int, default=3)
+    parser.add_argument("--patients", type=int, default=90, help="a site")
+    parser.add_argument("--interaction", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def _add_run(commands) -> None:
+    parser = _command(commands, "run", _run, "train, evaluate and audit a federation")
+    parser.add_argument("--sites", type=Path, help="folder of site folders")
+    parser.add_argument("--model", help="see `concord-simulate models`")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--out", type=Path, help="new folder for result, report and model")
+    parser.add_argument("--config", type=Path, help="settings in TOML")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--omics", help="omics tables, comma-separated")
+    parser.add_argument("--clinical", help="clinical columns to append, comma-separated")
+    parser.add_argument("--hold-out", help="sites that only evaluate, comma-separated")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run")
+
+
+def _add_models(commands) -> None:
+    parser = _command(commands, "models", _models, "the registered models and their size")
+    parser.add_argument("--reference", action="store_true", help="as in their publications")
+
+
+def _add_metrics(commands) -> None:
+    parser = _command(commands, "metrics", _metrics, "judge anybody's predictions")
+    parser.add_argument("file", type=Path, metavar="FILE.csv", help="risk, time, event[, site]")
+
+
+def _partition(parsed: argparse.Namespace) -> int:
+    from simulations.partition import partition
+
+    done = partition(
+        parsed.cohort,
+        out=parsed.out,
+        by=parsed.by,
+        min_patients=parsed.min_patients,
+        small=parsed.small,
+        encoder=parsed.encoder,
+    )
+    print(to_json(done.as_dict()) if parsed.json else done.as_text())
+    return 0
+
+
+def _synthesise(parsed: argparse.Namespace) -> int:
+    from simulations.synthetic import make_hospitals
+
+    folders = make_hospitals(
+        parsed.out,
+        sites=parsed.sites,
+        patients=parsed.patients,
+        seed=parsed.seed,
+        interaction=parsed.interaction,
+    )
+    names = [str(folder) for folder in folders]
+    print(to_json({"sites": names}) if parsed.json else "\n".join(names))
+    return 0
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from server.folder import read_result
+    from server.summary import summarise
+    from simulations.federation import run_inline
+    from simulations.start import check_sites, read_run
+
+    logging.getLogger("flwr").setLevel(logging.WARNING)
+    logging.getLogger("numexpr").setLevel(logging.WARNING)
+    config = read_run(parsed)
+    check_sites(config)
+    folder = run_inline(config)
+    result = read_result(folder)
+    if parsed.json:
+        print(to_json(result))
+    else:
+        print(f"\n{summarise(result)}\n\nReport: {folder / 'report.html'}")
+    return 0
+
+
+def _models(parsed: argparse.Namespace) -> int:
+    from simulations.models import list_models
+
+    models = list_models(parsed.reference)
+    if parsed.json:
+        print(to_json(models))
+        return 0
+    keys = list(models[0])
+    print(table([keys, *([_cell(model[key]) for key in keys] for model in models)]))
+    return 0
+
+
+def _metrics(parsed: argparse.Namespace) -> int:
+    from simulations.metrics import describe_metrics, evaluate_predictions
+
+    found = evaluate_predictions(parsed.file)
+    print(to_json(found) if parsed.json else describe_metrics(found))
+    return 0
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

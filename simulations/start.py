@@ -1,0 +1,103 @@
+"""Before a simulated run: its settings from file and flags, and every site folder checked."""
+
+import argparse
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from client.settings import site_folders
+from fusion.config import RunConfig, from_flat, from_toml, names
+from fusion.errors import ConfigError, SiteError
+from fusion.readers.cohort import check_cohort
+from fusion.readers.site import read_site_description
+from fusion.registry import nearest
+from server.folder import prepare
+from server.progress import load_progress
+
+log = logging.getLogger("concord.simulate")
+
+
+def read_run(parsed: argparse.Namespace) -> RunConfig:
+    """Return the settings of `concord-simulate run`: defaults, file, flags, in rising order.
+
+    Args:
+        parsed: The command's arguments.
+
+    Returns:
+        Settings with absolute paths.
+
+    Raises:
+        ConfigError: A setting does not fit, or sites or output are not named.
+
+    Source: own.
+    """
+    config = _stored(parsed.resume) if parsed.resume else RunConfig()
+    if parsed.config:
+        config = from_toml(parsed.config, config)
+    config = from_flat(_flags(parsed), config)
+    for name in ("sites", "out"):
+        if not getattr(config, name):
+            raise ConfigError(f"--{name} must be given, got none. Name a folder.")
+    config = replace(
+        config, sites=str(Path(config.sites).resolve()), out=str(Path(config.out).resolve())
+    )
+    prepare(Path(config.out), resume=config.resume)
+    return config
+
+
+def check_sites(config: RunConfig) -> None:
+    """Raise unless every site folder can train; say what is remarkable.
+
+    Raises:
+        SiteError: The first problem of the first such folder, with how many there are.
+        ConfigError: A held-out site does not exist.
+
+    Source: own.
+    """
+    folders = site_folders(Path(config.sites))
+    known = [read_site_description(folder).name for folder in folders]
+    for name in names(config.split.hold_out):
+        if name not in known:
+            raise ConfigError(
+                f"split.hold-out must name sites, got '{name}'. {nearest(name, known)}"
+            )
+    problems: list[str] = []
+    for folder in folders:
+        for finding in check_cohort(folder):
+            if finding.fatal:
+                problems.append(finding.message)
+            else:
+                log.warning("%s: %s", folder.name, finding.message)
+    if problems:
+        more = f" ({len(problems) - 1} more: run `concord-site doctor`)" if problems[1:] else ""
+        raise SiteError(problems[0] + more)
+
+
+def _stored(folder: Path) -> RunConfig:
+    """Return the settings of an interrupted run."""
+    _, document = load_progress(folder)
+    stored = from_flat(document["config"])
+    return replace(stored, out=str(folder), resume=True)
+
+
+def _flags(parsed: argparse.Namespace) -> dict[str, Any]:
+    flags = {
+        "sites": parsed.sites,
+        "model.name": parsed.model,
+        "rounds": parsed.rounds,
+        "seed": parsed.seed,
+        "out": parsed.out,
+        "data.omics": parsed.omics,
+        "data.clinical": parsed.clinical,
+        "split.hold-out": parsed.hold_out,
+    }
+    given = {k: str(v) if isinstance(v, Path) else v for k, v in flags.items() if v is not None}
+    return given | dict(_pair(text) for text in parsed.set)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign:
+        raise ConfigError(f"--set must be KEY=VALUE, got '{text}'. Write training.lr=1e-3.")
+    return key.strip(), value.strip()
