@@ -87,7 +87,13 @@ def _lanes(states: Tensor, elements: int) -> Tensor:
 
 def _mixed(counters: Tensor) -> Tensor:
     """Return splitmix64's output for each counter; the argument is overwritten."""
-    for shift, factor in ((30, FIRST), (27, SECOND), (31, 1)):
-        shifted = (counters >> shift).bitwise_and_((1 << (64 - shift)) - 1)
-        counters.bitwise_xor_(shifted).mul_(factor)
-    return counters
+    shifted = torch.empty_like(counters)
+    _fold(counters, shifted, 30).mul_(FIRST)
+    _fold(counters, shifted, 27).mul_(SECOND)
+    return _fold(counters, shifted, 31)
+
+
+def _fold(counters: Tensor, shifted: Tensor, bits: int) -> Tensor:
+    """Return counters ^ (counters >>> bits) in place; `shifted` is room for the shifted ones."""
+    torch.bitwise_right_shift(counters, bits, out=shifted)
+    return counters.bitwise_xor_(shifted.bitwise_and_((1 << (64 - bits)) - 1))
