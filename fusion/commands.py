@@ -38,8 +38,9 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     parsed = parser.parse_args(arguments)
     logging.basicConfig(
-        level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True
+        level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True
     )
+    logging.getLogger("concord").setLevel(logging.INFO)
     try:
         code: int = parsed.run(parsed)
     except ConcordError as error:

@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from fusion.commands import run_command, table, to_json
@@ -85,7 +86,14 @@ def _partition(parsed: argparse.Namespace) -> int:
         small=parsed.small,
         encoder=parsed.encoder,
     )
-    print(to_json(done.as_dict()) if parsed.json else done.as_text())
+    if parsed.json:
+        print(to_json(asdict(done)))
+        return 0
+    keys = ("name", "patients", "patients_with_slides", "patients_with_omics", "slides")
+    rows = [[str(getattr(site, key)) for key in keys] for site in done.sites]
+    print(table([[key.replace("_", " ") for key in keys], *rows]))
+    for hospital, patients in done.dropped.items():
+        print(f"dropped: {hospital} ({patients} patients)")
     return 0
 
 
@@ -111,7 +119,6 @@ def _run(parsed: argparse.Namespace) -> int:
     from simulations.start import check_sites, read_run
 
     logging.getLogger("flwr").setLevel(logging.WARNING)
-    logging.getLogger("numexpr").setLevel(logging.WARNING)
     config = read_run(parsed)
     check_sites(config)
     folder = run_inline(config)
@@ -126,7 +133,7 @@ def _run(parsed: argparse.Namespace) -> int:
 def _models(parsed: argparse.Namespace) -> int:
     from simulations.models import list_models
 
-    models = list_models(parsed.reference)
+    models = list_models(reference=parsed.reference)
     if parsed.json:
         print(to_json(models))
         return 0
@@ -136,10 +143,21 @@ def _models(parsed: argparse.Namespace) -> int:
 
 
 def _metrics(parsed: argparse.Namespace) -> int:
-    from simulations.metrics import describe_metrics, evaluate_predictions
+    from server.summary import interval
+    from simulations.metrics import evaluate_predictions
 
     found = evaluate_predictions(parsed.file)
-    print(to_json(found) if parsed.json else describe_metrics(found))
+    if parsed.json:
+        print(to_json(found))
+        return 0
+    rows = [("", "patients", "events", "concordance (95% interval)", "Uno", "note")]
+    for one in ({"name": "all", "note": None, **found}, *found["sites"]):
+        counts = (str(one["patients"]), str(one["events"]))
+        figures = (interval(one["concordance"]), interval(one["uno"]))
+        rows.append((one["name"], *counts, *figures, one["note"] or ""))
+    print(table(rows))
+    print(f"\nmean within sites: {interval(found['within_sites'])}")
+    print(f"integrated Brier score: {interval(found['integrated_brier'])}")
     return 0
 
 

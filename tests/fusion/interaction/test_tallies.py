@@ -7,6 +7,7 @@ from lifelines.utils import concordance_index
 from fusion.errors import FederationError
 from fusion.interaction.quantities import RATIOS, blocks, quantities
 from fusion.interaction.tallies import AuditTally, audit_tally
+from fusion.survival.concordance import concordance
 
 
 def tally_of(cohort, rows=slice(None), **more):
@@ -61,6 +62,7 @@ def test_the_offset_of_each_sites_output_survives_addition(first, second):
 
 def test_an_empty_site_changes_only_the_excluded(cohort_of):
     cohort = cohort_of(12)
+    cohort.values = cohort.values + 2.0
     full, empty = tally_of(cohort), tally_of(cohort, slice(0, 0), excluded=3)
     for added in (full + empty, empty + full):
         assert (added.count, added.excluded, added.reference) == (12, 3, full.reference)
@@ -75,6 +77,14 @@ def test_concordance_counts_are_those_of_lifelines(cohort_of):
     scores = [v[:, 3], v[:, 1] + v[:, 2], v[:, 1], v[:, 2]]
     expected = [concordance_index(cohort.time, -score, cohort.event) for score in scores]
     np.testing.assert_allclose(tally.concordant / tally.comparable, expected, atol=1e-12)
+
+
+def test_the_error_of_a_sites_concordance_is_that_of_its_ranking(cohort_of):
+    cohort = cohort_of(60)
+    tally = tally_of(cohort)
+    found = concordance(cohort.values[:, -1], time=cohort.time, event=cohort.event)
+    error = np.sqrt(tally.variance[0]) / tally.comparable
+    assert error == pytest.approx(found.estimate.standard_error)
 
 
 def test_pairs_across_sites_are_not_counted(cohort_of):
