@@ -70,11 +70,12 @@ def test_an_empty_site_changes_only_the_excluded(cohort_of):
         np.testing.assert_array_equal(added.cross, full.cross)
 
 
-def test_concordance_counts_are_those_of_lifelines(cohort_of):
-    cohort = cohort_of(60)
+@pytest.mark.parametrize("modalities", [2, 3])
+def test_concordance_counts_are_those_of_lifelines(cohort_of, modalities):
+    cohort = cohort_of(60, modalities=modalities)
     tally = tally_of(cohort)
-    v = cohort.values
-    scores = [v[:, 3], v[:, 1] + v[:, 2], v[:, 1], v[:, 2]]
+    mains = [cohort.values[:, column] for column in (1, 2, 4)[:modalities]]
+    scores = [cohort.values[:, -1], sum(mains), *mains]
     expected = [concordance_index(cohort.time, -score, cohort.event) for score in scores]
     np.testing.assert_allclose(tally.concordant / tally.comparable, expected, atol=1e-12)
 
