@@ -16,17 +16,10 @@ def test_a_patient_becomes_the_numbers_by_hand():
     row = quantities(np.array([[2.0, 3, 5, 7]]), 2.0)[0]
     got = {name: row[place] for name, place in blocks(2).items()}
     expected = {
-        "local": [0.2, 0.2, 0.6],
-        "published": [1 / 11, 3 / 11, 7 / 11],
-        "moebius": [0.2, 0.2, 0.6],
-        "signs": [0.2, 0, 1, 0, 0],
-        "pairs": [0.2],
-        "ratio": [1, 0, 1, 3],
-        "global": [1, 0.5, 3],
-        "dividends": [1, 3, 1],
-        "sizes": [1, 3, 1],
-        "variance": [4, 1, 16, 4, 1],
-    }
+        "local": [0.2, 0.2, 0.6], "published": [1 / 11, 3 / 11, 7 / 11], "moebius": [0.2, 0.2, 0.6],
+        "signs": [0.2, 0, 1, 0, 0], "pairs": [0.2], "ratio": [1, 0, 1, 3], "global": [1, 0.5, 3],
+        "dividends": [1, 3, 1], "sizes": [1, 3, 1], "variance": [4, 1, 16, 4, 1],
+    }  # fmt: skip
     for name, numbers in expected.items():
         np.testing.assert_allclose(got[name], numbers, atol=1e-12)
 
