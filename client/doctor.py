@@ -31,7 +31,10 @@ class Examination:
 
     @property
     def healthy(self) -> bool:
-        """True = training could start."""
+        """True = training could start.
+
+        Source: own.
+        """
         return not self.problems
 
 

@@ -97,7 +97,7 @@ def _width(path: Path) -> int:
     try:
         with h5py.File(path, "r", locking=False) as file:
             return int(file["features"].shape[-1])
-    except (OSError, KeyError, AttributeError, IndexError):
+    except (OSError, RuntimeError, KeyError, AttributeError, IndexError):
         raise SiteError(
             f"Bag must be an h5 file with a dataset `features`, got '{path}'. Extract it again.",
             public="A bag cannot be read.",

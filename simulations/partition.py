@@ -88,7 +88,8 @@ def partition(
         What each site holds, and which hospitals were left out.
 
     Raises:
-        ConfigError: A setting does not fit, `out` is not empty or not writable, or no hospital is large enough.
+        ConfigError: A setting does not fit, `out` is not empty or cannot be written, or no hospital
+            is large enough.
         SiteError: The cohort cannot be read, or a patient belongs to two hospitals.
 
     Privacy: patient data is copied on one machine.
@@ -167,7 +168,9 @@ def _groups(
     sizes = hospitals.value_counts().sort_index()
     least = max(min_patients, 2)
     small = {str(name): int(size) for name, size in sizes.items() if size < least}
-    groups = {str(name): (str(name),) for name in sizes.index if name not in small}
+    groups: dict[str, tuple[str, ...]] = {
+        str(name): (str(name),) for name in sizes.index if name not in small
+    }
     if pool and sum(small.values()) > 1:
         groups[POOLED], small = tuple(small), {}
     if not groups:

@@ -10,6 +10,9 @@ from jaxtyping import Float, Int
 
 from fusion.errors import SiteError
 
+_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+"""What h5py raises where a file is damaged inside."""
+
 
 class BagFile:
     """The patches of one slide, open for reading.
@@ -31,10 +34,13 @@ class BagFile:
         self._path = path
         try:
             self._file = h5py.File(path, "r", locking=False)
-            self._data: Any = self._file.get("features")
-        except (OSError, RuntimeError, KeyError) as error:
+        except (OSError, RuntimeError) as error:
             raise self._unreadable(error) from None
-        fault = self._fault(width)
+        try:
+            self._data: Any = self._file.get("features")
+            fault = self._fault(width)
+        except _DAMAGE as error:
+            fault = self._unreadable(error)
         if fault is not None:
             self._file.close()
             raise fault
@@ -50,7 +56,10 @@ class BagFile:
 
     @property
     def size(self) -> int:
-        """Bytes of all patches in the file's own precision."""
+        """Bytes of all patches in the file's own precision.
+
+        Source: own.
+        """
         return int(np.prod(self._data.shape)) * self._data.dtype.itemsize
 
     def all(self) -> Float[np.ndarray, "patch feature"]:
@@ -93,7 +102,7 @@ class BagFile:
     def _checked(self, read: Callable[[], np.ndarray]) -> np.ndarray:
         try:
             values = np.asarray(read())
-        except (OSError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise self._unreadable(error) from None
         if not np.isfinite(values).all():
             raise SiteError(
@@ -106,32 +115,21 @@ class BagFile:
     def _fault(self, width: int) -> SiteError | None:
         """Return what is wrong with the dataset, None when nothing is."""
         shape, kind = getattr(self._data, "shape", None), getattr(self._data, "dtype", None)
+        name = self._path.name
         if shape is None or kind is None:
             found = ", ".join(sorted(self._file)) or "nothing"
             return SiteError(
-                f"Bag must hold a dataset `features`, got {found} in '{self._path.name}'. "
+                f"Bag must hold a dataset `features`, got {found} in '{name}'. "
                 "Rename it, or extract that slide again.",
                 public="A bag without a dataset `features`.",
             )
         if kind.kind != "f" or len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] != 1):
             return SiteError(
                 f"Patch features must be floating-point numbers of shape regions x width, got "
-                f"{kind} of shape {shape} in '{self._path.name}'. Extract that slide again.",
+                f"{kind} of shape {shape} in '{name}'. Extract that slide again.",
                 public="Patch features of the wrong shape.",
             )
-        if shape[-1] != width:
-            return SiteError(
-                f"Patch features must have width {width}, got {shape[-1]} in '{self._path.name}'. "
-                "Use one encoder for all slides, or mend features.width in site.toml.",
-                public=f"Patch features of a width other than {width}.",
-            )
-        if shape[-2] == 0:
-            return SiteError(
-                f"Bag must hold at least one patch, got none in '{self._path.name}'. "
-                "Extract that slide again, or list it under `missing` in site.toml.",
-                public="A bag without patches.",
-            )
-        return None
+        return _size_fault(name, rows=shape[-2], found=shape[-1], width=width)
 
     def _unreadable(self, error: Exception) -> SiteError:
         if not self._path.is_file():
@@ -146,3 +144,19 @@ class BagFile:
             "that slide again, or list it under `missing` in site.toml.",
             public="A bag is truncated or no h5 file.",
         )
+
+
+def _size_fault(name: str, *, rows: int, found: int, width: int) -> SiteError | None:
+    if found != width:
+        return SiteError(
+            f"Patch features must have width {width}, got {found} in '{name}'. "
+            "Use one encoder for all slides, or mend features.width in site.toml.",
+            public=f"Patch features of a width other than {width}.",
+        )
+    if rows == 0:
+        return SiteError(
+            f"Bag must hold at least one patch, got none in '{name}'. "
+            "Extract that slide again, or list it under `missing` in site.toml.",
+            public="A bag without patches.",
+        )
+    return None

@@ -54,7 +54,10 @@ class Cohort:
 
     @property
     def has_slides(self) -> Bool[np.ndarray, " patient"]:
-        """True where the patient has at least one slide."""
+        """True where the patient has at least one slide.
+
+        Source: own.
+        """
         return np.array([bool(paths) for paths in self.slides], bool)
 
     def bags(self, cache_bytes: int = CACHE_BYTES) -> BagReader:
@@ -159,14 +162,20 @@ class _Parts:
     slides: tuple[tuple[Path, ...], ...]
 
     def bag_files(self) -> list[Path]:
-        """Return the bags of the known patients, or all there are if none is known."""
+        """Return the bags of the known patients, or all there are if none is known.
+
+        Source: own.
+        """
         features = self.description.features
         if self.outcomes is None and features is not None:
             return sorted(features.folder.glob("*.h5"))
         return [path for paths in self.slides for path in paths]
 
     def cohort(self) -> Cohort:
-        """Return the cohort; every part must have been read."""
+        """Return the cohort; every part must have been read.
+
+        Source: own.
+        """
         described, outcomes = self.description, self.outcomes
         if outcomes is None:
             raise SiteError(f"Site '{described.name}' must have outcomes. Run concord-site doctor.")

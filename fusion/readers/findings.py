@@ -34,15 +34,24 @@ class Findings:
         self._found: list[Finding] = []
 
     def problem(self, message: str, public: str) -> None:
-        """Keep something that stops training."""
+        """Keep something that stops training.
+
+        Source: own.
+        """
         self._found.append(Finding(message, public))
 
     def warning(self, message: str, public: str) -> None:
-        """Keep something worth knowing that stops nothing."""
+        """Keep something worth knowing that stops nothing.
+
+        Source: own.
+        """
         self._found.append(Finding(message, public, fatal=False))
 
     def attempt(self, read: Callable[[], T]) -> T | None:
-        """Return what `read` returns, or None after keeping the `SiteError` it raised."""
+        """Return what `read` returns, or None after keeping the `SiteError` it raised.
+
+        Source: own.
+        """
         try:
             return read()
         except SiteError as error:
@@ -51,12 +60,18 @@ class Findings:
 
     @property
     def found(self) -> tuple[Finding, ...]:
-        """Everything kept so far."""
+        """Everything kept so far.
+
+        Source: own.
+        """
         return tuple(self._found)
 
     @property
     def fatal(self) -> tuple[Finding, ...]:
-        """What stops training."""
+        """What stops training.
+
+        Source: own.
+        """
         return tuple(finding for finding in self._found if finding.fatal)
 
     def raise_first(self) -> None:
@@ -64,6 +79,8 @@ class Findings:
 
         Raises:
             SiteError: At least one problem was kept.
+
+        Source: own.
         """
         if not self.fatal:
             return

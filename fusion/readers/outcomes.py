@@ -80,7 +80,10 @@ class _Rows:
         self.slide = table[meanings.slide] if meanings.slide else empty
 
     def check(self) -> None:
-        """Keep every problem of the rows, those of one outcome before those between rows."""
+        """Keep every problem of the rows, those of one outcome before those between rows.
+
+        Source: own.
+        """
         self._each(self.patient == "", "patient", "not be empty", lambda row: f"row {row + 2}")
         self._check_time()
         wrong = ~(self.event | self.censored)
@@ -165,7 +168,10 @@ class _Rows:
             )
 
     def outcomes(self) -> Outcomes:
-        """Return the rows joined by patient."""
+        """Return the rows joined by patient.
+
+        Source: own.
+        """
         first = ~self.patient.duplicated()
         order = self.patient[first].sort_values().index
         patients = tuple(self.patient[order])

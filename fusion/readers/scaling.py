@@ -37,12 +37,18 @@ class ScalingSums:
         )
 
     def to_array(self) -> Float[np.ndarray, "3 feature"]:
-        """Return count, total and square as three rows, for the wire."""
+        """Return count, total and square as three rows, for the wire.
+
+        Source: own.
+        """
         return np.stack([self.count, self.total, self.square])
 
     @classmethod
     def from_array(cls, rows: Float[np.ndarray, "3 feature"]) -> "ScalingSums":
-        """Return the sums that `to_array` wrote."""
+        """Return the sums that `to_array` wrote.
+
+        Source: own.
+        """
         return cls(*rows.astype(np.float64))
 
     def moments(self) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:
@@ -225,13 +231,19 @@ class Scaling:
         return (features - self.slide_mean.astype(np.float32)) * inverse
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scaling as plain lists, for the wire and the model file."""
+        """Return the scaling as plain lists, for the wire and the model file.
+
+        Source: own.
+        """
         arrays = {key: getattr(self, key).tolist() for key in _ARRAYS}
         return {"names": list(self.names), **arrays, "clip": self.clip}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Scaling":
-        """Return the scaling that `to_dict` wrote."""
+        """Return the scaling that `to_dict` wrote.
+
+        Source: own.
+        """
         arrays = {key: np.array(plain[key], np.float64) for key in _ARRAYS}
         return cls(names=tuple(plain["names"]), **arrays, clip=float(plain["clip"]))
 

@@ -89,3 +89,10 @@ def test_file_that_is_no_h5_is_an_error(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"not h5")
     with pytest.raises(SiteError, match="must be a whole h5 file"):
         BagFile(tmp_path / "a.h5", 3)
+
+
+def test_file_damaged_inside_is_an_error(tmp_path, bag):
+    path = bag(tmp_path / "a.h5")
+    path.write_bytes(path.read_bytes().replace(b"SNOD", b"XXXX"))  # the node that lists datasets
+    with pytest.raises(SiteError, match="must be a whole h5 file"):
+        BagFile(path, 3)
