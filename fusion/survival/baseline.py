@@ -32,7 +32,10 @@ class BaselineSums:
 
     @property
     def hazard_mass(self) -> Float[np.ndarray, " bin"]:
-        """Sum of exp(log_hazard - shift) over everyone at risk at the start of each bin."""
+        """Sum of exp(log_hazard - shift) over everyone at risk at the start of each bin.
+
+        Source: own.
+        """
         return np.cumsum((self.event_mass + self.censored_mass)[::-1])[::-1]
 
     def __add__(self, other: "BaselineSums") -> "BaselineSums":
@@ -125,9 +128,9 @@ def baseline_sums(
     require_finite("Time", time)
     place, size = time_grid.index(time), time_grid.count
     mass = _hazard(log_hazard, shift) * (event | (time > 0))
-    sums = np.zeros((3, size))
-    np.add.at(sums, (slice(None), place), np.stack([event, mass * event, mass * ~event]))
-    return BaselineSums.from_array(sums, shift)
+    sums = np.zeros((size, 3))
+    np.add.at(sums, place, np.stack([event, mass * event, mass * ~event], axis=1))
+    return BaselineSums.from_array(sums.T, shift)
 
 
 def breslow(sums: BaselineSums, time_grid: TimeGrid) -> Baseline:

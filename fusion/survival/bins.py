@@ -26,17 +26,26 @@ class TimeGrid:
 
     @cached_property
     def edges(self) -> Float[np.ndarray, " edge"]:
-        """The `count` + 1 edges in days, from 0; the last is nominal, as the last bin is open."""
+        """The `count` + 1 edges in days, from 0; the last is nominal, as the last bin is open.
+
+        Source: own.
+        """
         return self.step * np.arange(self.count + 1, dtype=np.float64)
 
     @property
     def exact(self) -> bool:
-        """Whether a bin is a day or less: then times in it are equal, else merely close."""
+        """Whether a bin is a day or less: then times in it are equal, else merely close.
+
+        Source: own.
+        """
         return self.step <= 1.0
 
     @cached_property
     def middles(self) -> Float[np.ndarray, " bin"]:
-        """The middle of each bin in days; of the open bin, half a step from its start."""
+        """The middle of each bin in days; of the open bin, half a step from its start.
+
+        Source: own.
+        """
         return (self.edges[:-1] + self.edges[1:]) / 2.0
 
     def index(self, time: Values) -> Int[np.ndarray, " patient"]:
@@ -84,7 +93,10 @@ class RiskGrid:
 
     @cached_property
     def representatives(self) -> Float[np.ndarray, " bin"]:
-        """The risk in the middle (by probability) of each bin."""
+        """The risk in the middle (by probability) of each bin.
+
+        Source: own.
+        """
         return self._quantiles((np.arange(self.count) + 0.5) / self.count)
 
     @cached_property

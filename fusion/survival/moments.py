@@ -31,12 +31,18 @@ class MomentSums:
 
     @property
     def centre(self) -> float:
-        """Mean risk; 0 without patients."""
+        """Mean risk; 0 without patients.
+
+        Source: own.
+        """
         return self.total / self.count if self.count > 0 else 0.0
 
     @property
     def scale(self) -> float:
-        """Standard deviation of risk; 0 without patients or when all risks are alike."""
+        """Standard deviation of risk; 0 without patients or when all risks are alike.
+
+        Source: own.
+        """
         if self.count <= 0:
             return 0.0
         variance = self.square / self.count - self.centre**2

@@ -75,12 +75,18 @@ class OutcomeCounts:
 
     @property
     def patients(self) -> int:
-        """Number of patients."""
+        """Number of patients.
+
+        Source: own.
+        """
         return int(self.counts.sum())
 
     @property
     def events(self) -> int:
-        """Number of events."""
+        """Number of events.
+
+        Source: own.
+        """
         return int(self.counts[:, 1].sum())
 
     def to_array(self) -> Int64[np.ndarray, "row 2 risk"]:

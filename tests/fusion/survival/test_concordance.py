@@ -3,22 +3,19 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lifelines.utils import concordance_index
 from sksurv.metrics import concordance_index_censored, concordance_index_ipcw
 
 from fusion.errors import FederationError
-from fusion.survival import pairs
 from fusion.survival.concordance import (
     combine_within,
     concordance,
     concordance_from,
-    concordance_of,
     uno_concordance,
 )
 from fusion.survival.curves import censoring_curve
-from fusion.survival.pairs import Ranking
 
 PATIENT = st.tuples(st.integers(-2, 2), st.integers(0, 4), st.booleans(), st.integers(1, 3))
 
@@ -151,14 +148,6 @@ def test_interval_covers_the_truth_as_often_as_it_says(draw):
     assert 0.92 < covered < 0.98  # 0.95, standard error 0.011
 
 
-def test_chunks_change_nothing(draw, monkeypatch):
-    some = draw(120, whole_days=True)
-    whole = concordance(some.risk, time=some.time, event=some.event)
-    monkeypatch.setattr(pairs, "CELLS", 300)
-    pieces = concordance(some.risk, time=some.time, event=some.event)
-    assert pieces.estimate.as_dict() == pytest.approx(whole.estimate.as_dict())
-
-
 def test_twenty_thousand_patients_fit_in_memory(draw):
     some, start = draw(20_000), clock.perf_counter()
     tracemalloc.start()
@@ -281,30 +270,6 @@ def test_mean_within_sites_agrees_with_the_bootstrap_by_site(draw):
     drawn = [figure([rng.integers(0, n, n) for n in (80, 150)]).value for _ in range(200)]
     found = figure([np.arange(80), np.arange(150)])
     assert found.standard_error == pytest.approx(np.std(drawn), rel=0.15)
-
-
-def test_two_events_in_one_bin_are_a_pair_half_right():
-    risk, event = np.array([2.0, 1.0]), np.array([True, True])
-    found = concordance_of(Ranking(risk, np.ones(2), event, np.ones(2), np.ones(2), binned=True))
-    assert (found.concordant, found.comparable) == (0.5, 1.0)
-
-
-def test_an_event_and_a_censoring_in_one_bin_are_half_a_pair():
-    risk, event = np.array([2.0, 1.0]), np.array([True, False])
-    ranking = Ranking(risk, np.ones(2), event, np.ones(2), np.array([1.0, 0.0]), binned=True)
-    found = concordance_of(ranking)
-    assert (found.concordant, found.comparable) == (0.5, 0.5)
-
-
-@settings(max_examples=50)
-@given(st.lists(PATIENT, min_size=1, max_size=8))
-def test_a_weight_is_a_number_of_identical_patients_in_bins_too(rows):
-    risk, time, event, weight = columns(rows)
-    every = [np.repeat(column, weight.astype(int)) for column in (risk, time, event)]
-    one = np.ones(len(every[0]))
-    some = concordance_of(Ranking(risk, time, event, weight, event.astype(float), binned=True))
-    other = concordance_of(Ranking(*every, one, every[2].astype(float), binned=True))
-    assert (some.concordant, some.comparable) == (other.concordant, other.comparable)
 
 
 def test_one_site_reports_its_pairs_and_uno_its_end_for_json():
