@@ -240,17 +240,19 @@ def _matrix(tally: AuditTally) -> list[list[float | None]]:
 
 
 def _concordance(tally: AuditTally) -> Entry:
-    """Return within-site concordance of the full output, additive part and main effects."""
-    names = ("full", "additive", *tally.modalities)
+    """Return within-site concordance of the full output, additive part and main effects.
+
+    `gain` is full minus additive, what the interaction buys; its error knows they are paired.
+    """
+    names = ("full", "additive", *tally.modalities, "gain")
     pairs = tally.comparable
     if not pairs:
         blank = np.full(len(names), np.nan)
-        known = named(names, blank, blank)
-        return known | {"gain": None, "comparable_pairs": 0, "reason": "no comparable pair"}
+        return named(names, blank, blank) | {"comparable_pairs": 0, "reason": "no comparable pair"}
     values = tally.concordant / pairs
+    values = np.append(values, values[0] - values[1])
     known = named(names, values, np.sqrt(tally.variance) / pairs)
-    gain = float(values[0] - values[1])
-    return known | {"gain": gain, "comparable_pairs": int(pairs), "reason": None}
+    return known | {"comparable_pairs": int(pairs), "reason": None}
 
 
 def _heterogeneity(sites: Mapping[str, dict[str, Entry]], given: int) -> dict[str, Entry]:

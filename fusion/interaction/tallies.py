@@ -6,18 +6,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from fusion.errors import FederationError
-from fusion.interaction.quantities import RATIOS, additive_part, blocks, products, quantities
+from fusion.interaction.quantities import RATIOS, blocks, products, quantities
+from fusion.interaction.ranking import ranked
 from fusion.interaction.shares import num_modalities
-from fusion.survival.concordance import concordance
 
 RESERVED = frozenset({
     "interaction", "additive", "full", "value", "low", "high", "standard_error",
     "standard_errors", "reason", "warning", "conditioning", "comparable_pairs", "gain", "pairs",
 })  # fmt: skip
 """Words that mean something else beside the modalities' names in the figures."""
-
-DIGITS = 12
-"""Risks are rounded to so many digits before ranking: smaller differences are rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +31,8 @@ class AuditTally:
         cross: Sum over patients of those products that `quantities.products` names.
         concordant: Rightly ordered comparable pairs within sites, ties as one half, of the full
             output, the additive part and each modality's main effect.
-        variance: For the same scores, (standard error of a site's concordance x its pairs)^2.
+        variance: (Standard error of a site's concordance x its pairs)^2 for the same scores and,
+            last, for the gain of the full output over the additive part.
 
     Privacy: Sums only, but exact ones: over very few patients they can be solved for a patient,
         so a site answers only above its minimum number.
@@ -50,7 +48,7 @@ class AuditTally:
     sums: Float[np.ndarray, " quantity"]
     cross: Float[np.ndarray, " product"]
     concordant: Float[np.ndarray, " score"]
-    variance: Float[np.ndarray, " score"]
+    variance: Float[np.ndarray, " comparison"]
 
     def __add__(self, other: "AuditTally") -> "AuditTally":
         """Return the tally of both groups of patients, pairs across the two not counted.
@@ -192,7 +190,7 @@ def audit_tally(
     reference = float(values[:, 0].mean()) if len(values) else 0.0
     table = quantities(values.astype(np.float64), reference)
     rows, columns = products(len(modalities))
-    comparable, concordant, variance = _ranking(values, time=time, event=event)
+    comparable, concordant, variance = ranked(values, time=time, event=event)
     return AuditTally(
         modalities,
         float(len(values)),
@@ -225,27 +223,7 @@ def _check(values: np.ndarray, modalities: tuple[str, ...]) -> None:
         )
 
 
-def _ranking(
-    values: np.ndarray, *, time: np.ndarray, event: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return comparable pairs, and per score the concordant ones and (SE x pairs)^2."""
-    single = 1 << np.arange(num_modalities(values))
-    mains = (values[:, single] - values[:, :1]).T
-    scores = np.round(
-        [values[:, -1] - values[:, 0], additive_part(values) - values[:, 0], *mains], DIGITS
-    )
-    comparable, concordant, variance = 0.0, np.zeros(len(scores)), np.zeros(len(scores))
-    for place, risk in enumerate(scores if event.any() else ()):
-        found = concordance(risk, time=time, event=event)
-        error = found.estimate.standard_error
-        # A ranking without spread has no error of its own; no figure in [0, 1] has more than 1/2.
-        spread = 0.5 if error is None else error
-        comparable, concordant[place] = float(found.comparable), found.concordant
-        variance[place] = (spread * found.comparable) ** 2
-    return comparable, concordant, variance
-
-
 def _sizes(number: int) -> tuple[int, int, int, int]:
     """Return the lengths of sums, cross, concordant and variance for so many modalities."""
     width = max(place.stop for place in blocks(number).values())
-    return width, len(products(number)[0]), number + 2, number + 2
+    return width, len(products(number)[0]), number + 2, number + 3

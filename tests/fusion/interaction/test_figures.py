@@ -228,6 +228,25 @@ def test_the_concordance_of_sites_is_weighted_by_their_pairs(cohort_of):
     assert both["standard_errors"]["full"] == pytest.approx(np.hypot(*errors) / sum(weights))
 
 
+def test_the_error_of_the_gain_agrees_with_the_bootstrap(cohort_of):
+    cohort, rng = cohort_of(300), np.random.default_rng(2)
+
+    def concordance(rows):
+        more = {"time": cohort.time[rows], "event": cohort.event[rows]}
+        return figures_of(cohort.values[rows], **more)["concordance"]
+
+    spread = np.std([concordance(rng.integers(0, 300, 300))["gain"] for _ in range(200)])
+    errors = concordance(np.arange(300))["standard_errors"]
+    assert errors["gain"] == pytest.approx(spread, rel=0.2)
+    assert errors["gain"] < np.hypot(errors["full"], errors["additive"])
+
+
+def test_an_additive_model_gains_nothing_for_sure(cohort_of):
+    cohort = cohort_of(50, strength=0.0)
+    result = figures_of(cohort.values, time=cohort.time, event=cohort.event)["concordance"]
+    assert (result["gain"], result["standard_errors"]["gain"]) == (0, 0)
+
+
 def test_a_cohort_without_events_has_no_concordance(cohort_of):
     result = figures_of(cohort_of(10).values)
     assert result["concordance"]["full"] is None

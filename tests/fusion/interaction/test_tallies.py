@@ -2,12 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lifelines.utils import concordance_index
 
 from fusion.errors import FederationError
 from fusion.interaction.quantities import RATIOS, blocks, quantities
 from fusion.interaction.tallies import AuditTally, audit_tally
-from fusion.survival.concordance import concordance
 
 
 def tally_of(cohort, rows=slice(None), **more):
@@ -70,44 +68,10 @@ def test_an_empty_site_changes_only_the_excluded(cohort_of):
         np.testing.assert_array_equal(added.cross, full.cross)
 
 
-@pytest.mark.parametrize("modalities", [2, 3])
-def test_concordance_counts_are_those_of_lifelines(cohort_of, modalities):
-    cohort = cohort_of(60, modalities=modalities)
-    tally = tally_of(cohort)
-    mains = [cohort.values[:, column] for column in (1, 2, 4)[:modalities]]
-    scores = [cohort.values[:, -1], sum(mains), *mains]
-    expected = [concordance_index(cohort.time, -score, cohort.event) for score in scores]
-    np.testing.assert_allclose(tally.concordant / tally.comparable, expected, atol=1e-12)
-
-
-def test_the_error_of_a_sites_concordance_is_that_of_its_ranking(cohort_of):
-    cohort = cohort_of(60)
-    tally = tally_of(cohort)
-    found = concordance(cohort.values[:, -1], time=cohort.time, event=cohort.event)
-    error = np.sqrt(tally.variance[0]) / tally.comparable
-    assert error == pytest.approx(found.estimate.standard_error)
-
-
 def test_pairs_across_sites_are_not_counted(cohort_of):
     cohort = cohort_of(30)
     a, b = tally_of(cohort, slice(0, 15)), tally_of(cohort, slice(15, 30))
     assert (a + b).comparable == a.comparable + b.comparable < tally_of(cohort).comparable
-
-
-def test_rounding_does_not_break_ties_between_patients():
-    # the second modality is a dummy up to 1e-16: every pair is tied, so half are concordant
-    time, noise = np.arange(1.0, 7.0), np.array([3, -1, 2, 0, -2, 1]) * 1e-16
-    x = np.array([5.0, 3, 4, 2, 1, 0])
-    values = np.column_stack([0 * x, x, noise, x])
-    tally = audit_tally(values, modalities=("a", "b"), time=time, event=time > 0)
-    assert tally.concordant[3] / tally.comparable == 0.5
-
-
-def test_a_ranking_without_spread_has_the_largest_error():
-    values = np.array([[0.0, 2, 0, 2], [0.0, 1, 0, 1]])
-    event = np.array([True, True])
-    tally = audit_tally(values, modalities=("a", "b"), time=np.array([1.0, 2.0]), event=event)
-    assert (tally.comparable, tally.variance[0]) == (1.0, 0.25)
 
 
 @pytest.mark.parametrize("modalities", [2, 3, 4, 5])
