@@ -55,9 +55,7 @@ def audit(
     return tally.to_array()
 
 
-def embedding_means(
-    model: FusionModel, data: PatientData, rows: Sequence[int]
-) -> EmbeddingSums:
+def embedding_means(model: FusionModel, data: PatientData, rows: Sequence[int]) -> EmbeddingSums:
     """Return the sums behind the federation's mean embedding; give it training patients only.
 
     Source: own.

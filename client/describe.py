@@ -9,7 +9,7 @@ from client.settings import Settings
 from client.site import SPLITS, Site, open_site
 from fusion.config import RunConfig, names
 from fusion.readers.cohort import Cohort
-from fusion.readers.omics import OmicsVector, align, omics_vector
+from fusion.readers.omics import CLINICAL, OmicsVector, align, held_tables, omics_vector
 from fusion.readers.scaling import omics_sums, slide_sums
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.tallies import count
@@ -54,7 +54,10 @@ def scale(
     """
     site = open_site(settings)
     vector = align(
-        omics_vector(site.cohort, tables=tuple(tables), clinical=tuple(clinical)), tuple(features)
+        omics_vector(
+            site.cohort, tables=held_tables(site.cohort, tables), clinical=tuple(clinical)
+        ),
+        tuple(features),
     )
     clip, training = settings.run.data.clip, site.split == "train"
     sums = {"scaling.omics": omics_sums(vector, training=training, clip=clip).to_array()}
@@ -63,7 +66,8 @@ def scale(
             site.cohort.bags(), patients=site.rows("train"), width=site.cohort.feature_width
         )
         sums["scaling.slides"] = slides.to_array()
-    known = vector.values[training]
+    measured = [not name.startswith(f"{CLINICAL}:") for name in vector.names]
+    known = vector.values[training][:, measured]
     cut = int((np.abs(known) > clip).sum()) if clip else 0
     return Answer(sums=sums | {"scaling.clipped": np.array([cut, int((~np.isnan(known)).sum())])})
 

@@ -11,7 +11,7 @@ import pandas as pd
 from fusion.config import from_flat, numbers
 from fusion.errors import ModelFileError, SiteError
 from fusion.readers.cohort import Cohort, read_cohort
-from fusion.readers.omics import omics_vector
+from fusion.readers.omics import held_tables, omics_vector
 from fusion.survival.baseline import Baseline
 from fusion.training.checkpoint import load_arrays, write_atomically
 from fusion.training.data import PatientData
@@ -62,7 +62,9 @@ def predict(folder: Path, model: Path) -> Predictions:
     arrays, card = load_arrays(model)
     try:
         plan, run = Plan.from_text(card["plan"]), from_flat(card["config"])
-        baseline = Baseline(*(np.array(card["baseline"][k]) for k in ("times", "cumulative_hazard")))
+        baseline = Baseline(
+            *(np.array(card["baseline"][k]) for k in ("times", "cumulative_hazard"))
+        )
     except (KeyError, TypeError) as error:
         raise ModelFileError(
             f"Model file must hold its plan, settings and baseline, got none of {error} in "
@@ -93,7 +95,7 @@ def _table(
 
 def _fitting(plan: Plan, cohort: Cohort) -> Plan:
     """Return the plan with only those tables and columns that the site has."""
-    tables = tuple(name for name in plan.tables if name in cohort.tables)
+    tables = held_tables(cohort, plan.tables)
     clinical = tuple(name for name in plan.clinical if name in cohort.clinical.columns)
     return Plan(**{**vars(plan), "tables": tables, "clinical": clinical})
 

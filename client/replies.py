@@ -52,7 +52,10 @@ def reply(message: Message, answer: Answer) -> Message:
     content = RecordDict(
         {
             "facts": ConfigRecord(
-                {k: v if isinstance(v, (str, int, bool)) else list(v) for k, v in answer.facts.items()}
+                {
+                    k: v if isinstance(v, (str, int, bool)) else list(v)
+                    for k, v in answer.facts.items()
+                }
             ),
             "figures": MetricRecord(dict(answer.figures)),
             "sums": arrays(answer.sums),

@@ -37,9 +37,7 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
     """
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     parsed = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True
-    )
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
     logging.getLogger("concord").setLevel(logging.INFO)
     try:
         code: int = parsed.run(parsed)
@@ -70,4 +68,6 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     """
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join([lines[0].rstrip(), "-" * len(lines[0]), *(line.rstrip() for line in lines[1:])])
+    return "\n".join(
+        [lines[0].rstrip(), "-" * len(lines[0]), *(line.rstrip() for line in lines[1:])]
+    )

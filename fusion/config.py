@@ -344,7 +344,11 @@ def check(config: RunConfig) -> None:
 def _dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+        flat |= (
+            _dotted(value, f"{prefix}{key}.")
+            if isinstance(value, Mapping)
+            else {prefix + key: value}
+        )
     return flat
 
 
@@ -358,7 +362,9 @@ def _read(key: str, value: Any, kind: type) -> Scalar:
         return value
     if kind in (int, float) and not isinstance(value, bool) and isinstance(value, (str, int)):
         try:
-            return kind(value)
+            return int(value) if kind is int else float(value)
         except ValueError:
             pass
-    raise ConfigError(f"{key} must be a {kind.__name__}, got {value!r}. Write it as a {kind.__name__}.")
+    raise ConfigError(
+        f"{key} must be a {kind.__name__}, got {value!r}. Write it as a {kind.__name__}."
+    )

@@ -78,7 +78,9 @@ class Inbox:
         self._names = {
             node: str(reply.content["facts"]["site"]) for node, reply in self._good(replies).items()
         }
-        twice = {name for name in self._names.values() if list(self._names.values()).count(name) > 1}
+        twice = {
+            name for name in self._names.values() if list(self._names.values()).count(name) > 1
+        }
         if twice:
             raise FederationError(
                 f"Each site must have a name of its own, got '{min(twice)}' more than once. "
@@ -110,9 +112,7 @@ class Inbox:
 
     def _send(self, kind: str, content: RecordDict, nodes: Sequence[int]) -> list[Message]:
         messages = [Message(content, dst_node_id=node, message_type=kind) for node in nodes]
-        return list(
-            self._grid.send_and_receive(messages, timeout=self._config.timeout_seconds)
-        )
+        return list(self._grid.send_and_receive(messages, timeout=self._config.timeout_seconds))
 
     def _good(self, replies: Sequence[Message]) -> dict[int, Message]:
         return {r.metadata.src_node_id: r for r in replies if not r.has_error()}
@@ -177,5 +177,7 @@ def _answer(site: str, reply: Message) -> Answer:
         facts=dict(facts),
         figures=dict(content["figures"]),
         sums={name: value.numpy() for name, value in content["sums"].items()},
-        model={name: v.numpy() for name, v in content["model"].items()} if "model" in content else {},
+        model={name: v.numpy() for name, v in content["model"].items()}
+        if "model" in content
+        else {},
     )

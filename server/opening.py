@@ -68,7 +68,9 @@ def describe(inbox: Inbox) -> tuple[list[Member], list[Failure]]:
     answers, failures = inbox.meet()
     members = [_member(answer) for answer in answers]
     if not any(member.trains for member in members):
-        reasons = "; ".join(f"{f.site}: {f.reason}" for f in failures) or "none has training patients"
+        reasons = (
+            "; ".join(f"{f.site}: {f.reason}" for f in failures) or "none has training patients"
+        )
         raise FederationError(
             f"At least one site must be able to train, got none of {len(answers) + len(failures)} "
             f"({reasons}). Run `concord-site doctor` at each site."
@@ -208,7 +210,11 @@ def _features(members: Sequence[Member], tables: Sequence[str]) -> tuple[tuple[s
 
 
 def _scaling(
-    inbox: Inbox, members: Sequence[Member], config: RunConfig, features: tuple[str, ...], width: int
+    inbox: Inbox,
+    members: Sequence[Member],
+    config: RunConfig,
+    features: tuple[str, ...],
+    width: int,
 ) -> tuple[Scaling, float]:
     """Return the scaling and the share of clipped values, from the training sites' sums."""
     tables = list(dict.fromkeys(n.partition(":")[0] for n in features))
@@ -252,9 +258,7 @@ def _intervals(
         number=config.objective.intervals,
         cuts=numbers(config.objective.cuts, "objective.cuts"),
     )
-    rates = baseline_hazards(
-        intervals, events=outcomes[:, 1], censored=outcomes[:, 0], edges=edges
-    )
+    rates = baseline_hazards(intervals, events=outcomes[:, 1], censored=outcomes[:, 0], edges=edges)
     return intervals.edges, tuple(rates.tolist())
 
 

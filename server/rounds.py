@@ -122,7 +122,10 @@ def validated(
         concordance={k: getattr(concordance, k) for k in ("value", "low", "high")},
         loss={**progress.records[-1]["loss"], "validation": score.loss},
         sites=[
-            {**{k: s[k] for k in ("name", "patients", "events")}, "concordance": s["concordance"]["value"]}
+            {
+                **{k: s[k] for k in ("name", "patients", "events")},
+                "concordance": s["concordance"]["value"],
+            }
             for s in score.sites
         ],
         audit=_audit(answers, company.plan.modalities),
@@ -133,9 +136,7 @@ def validated(
     better = merit is not None and (progress.best_score is None or merit > progress.best_score)
     if progress.round == 0 or not better:
         return progress
-    return replace(
-        progress, best=progress.model, best_round=progress.round, best_score=merit
-    )
+    return replace(progress, best=progress.model, best_round=progress.round, best_score=merit)
 
 
 def first_record() -> dict[str, Any]:

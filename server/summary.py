@@ -18,8 +18,12 @@ def summarise(result: Mapping[str, Any]) -> str:
     Source: own.
     """
     pooled, audit = result["evaluation"]["pooled"], result["audit"]
-    shares = {site["name"]: site["shares"]["local"]["value"] for site in (audit or {"sites": []})["sites"]}
-    rows = [("site", "test patients", "events", "concordance (95% interval)", "interaction", "note")]
+    shares = {
+        site["name"]: site["shares"]["local"]["value"] for site in (audit or {"sites": []})["sites"]
+    }
+    rows = [
+        ("site", "test patients", "events", "concordance (95% interval)", "interaction", "note")
+    ]
     rows += [
         (
             site["name"],

@@ -33,7 +33,9 @@ def _command(commands, name: str, run: Callable, help_: str) -> argparse.Argumen
 
 def _add_partition(commands) -> None:
     parser = _command(commands, "partition", _partition, "one site folder a hospital")
-    parser.add_argument("--cohort", type=Path, required=True, help="clinical.csv, genomics, patches")
+    parser.add_argument(
+        "--cohort", type=Path, required=True, help="clinical.csv, genomics, patches"
+    )
     parser.add_argument("--by", default="hospital", help="hospital, or a clinical column")
     parser.add_argument("--min-patients", type=int, default=20)
     parser.add_argument("--small", choices=("pool", "drop"), default="pool")
@@ -42,7 +44,9 @@ def _add_partition(commands) -> None:
 
 
 def _add_synthesise(commands) -> None:
-    parser = _command(commands, "synthesise", _synthesise, "synthetic hospitals with an interaction")
+    parser = _command(
+        commands, "synthesise", _synthesise, "synthetic hospitals with an interaction"
+    )
     parser.add_argument("--sites", type=int, default=3)
     parser.add_argument("--patients", type=int, default=90, help="a site")
     parser.add_argument("--interaction", type=float, default=1.0)

@@ -84,7 +84,10 @@ class InlineGrid(Grid):
         return [self._replies.pop(name) for name in list(message_ids) if name in self._replies]
 
     def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None  # noqa: ARG002 -- sites answer at once
+        self,
+        messages: Iterable[Message],
+        *,
+        timeout: float | None = None,  # noqa: ARG002 -- sites answer at once
     ) -> Iterable[Message]:
         """Send each message and return the answers."""
         return self.pull_messages(self.push_messages(messages))

@@ -1,5 +1,6 @@
 """Omics tables and clinical columns as one vector a patient, its features known by name."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,6 +75,14 @@ def omics_vector(
         partial=(has > 0) & (has < len(chosen)),
         clinical_gaps=int(np.isnan(numbers).any(axis=0).sum()) if numbers else 0,
     )
+
+
+def held_tables(cohort: Cohort, tables: Iterable[str]) -> tuple[str, ...]:
+    """Return those of `tables` that the site has; the features of the others are all unknown.
+
+    Source: own.
+    """
+    return tuple(name for name in tables if name in cohort.tables)
 
 
 def align(vector: OmicsVector, names: tuple[str, ...]) -> OmicsVector:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from fusion.readers.cohort import Cohort
-from fusion.readers.omics import align, omics_vector
+from fusion.readers.omics import align, held_tables, omics_vector
 from fusion.seeding import digest, generator
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
@@ -51,8 +51,9 @@ class PatientData:
         self.event = torch.tensor(cohort.event)
         self.present: dict[str, Bool[Tensor, " patient"]] = {}
         if "omics" in plan.modalities:
+            tables = held_tables(cohort, plan.tables)
             vector = align(
-                omics_vector(cohort, tables=plan.tables, clinical=plan.clinical), plan.scaling.names
+                omics_vector(cohort, tables=tables, clinical=plan.clinical), plan.scaling.names
             )
             self.omics = torch.tensor(plan.scaling.transform_omics(vector))
             self.present["omics"] = torch.tensor(vector.present)

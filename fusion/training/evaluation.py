@@ -76,7 +76,9 @@ def embed_mean_input(
     model.eval()
     vectors = {name: torch.zeros(1, width) for name, width in widths.items()}
     inputs = {
-        name: Bags(vector[:, None], torch.ones(1, 1, dtype=torch.bool)) if name == "slides" else vector
+        name: Bags(vector[:, None], torch.ones(1, 1, dtype=torch.bool))
+        if name == "slides"
+        else vector
         for name, vector in vectors.items()
     }
     return {name: model.encode(name, inputs[name])[0] for name in model.modalities}

@@ -121,7 +121,9 @@ def weights(network: nn.Module) -> dict[str, np.ndarray]:
 
     Source: own.
     """
-    return {name: value.detach().cpu().numpy().copy() for name, value in network.state_dict().items()}
+    return {
+        name: value.detach().cpu().numpy().copy() for name, value in network.state_dict().items()
+    }
 
 
 def load_weights(network: nn.Module, arrays: dict[str, np.ndarray]) -> None:
