@@ -4,6 +4,7 @@ On the wire and in files a key is kebab-case and dotted (`training.local-steps`)
 comma-separated text, because Flower's run config knows scalars only.
 """
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -202,6 +203,9 @@ AT_LEAST: Mapping[str, float] = {
 }  # fmt: skip
 """Smallest value of each number."""
 
+LARGEST = 2**63
+"""Bound of every number: what Flower's messages carry; it keeps out infinity too."""
+
 BELOW: Mapping[str, float] = {
     "model.dropout": 1, "model.input-dropout": 1, "split.validation": 1, "split.test": 1,
 }  # fmt: skip
@@ -306,7 +310,7 @@ def numbers(text: str, key: str) -> tuple[float, ...]:
         raise ConfigError(
             f"{key} must be numbers with commas between, got '{text}'. Write 365.25,1095.75."
         ) from None
-    if any(a >= b for a, b in zip((0.0, *found), found, strict=False)):
+    if not all(a < b < math.inf for a, b in zip((0.0, *found), found, strict=False)):
         raise ConfigError(f"{key} must increase from above 0, got '{text}'. Sort it.")
     return found
 
@@ -326,12 +330,7 @@ def check(config: RunConfig) -> None:
                 f"{key} must be one of {', '.join(allowed)}, got '{flat[key]}'. "
                 f"{nearest(str(flat[key]), allowed)}"
             )
-    for key, least in AT_LEAST.items():
-        if not float(flat[key]) >= least:
-            raise ConfigError(f"{key} must be >= {least:g}, got {flat[key]}. Raise it.")
-    for key, bound in BELOW.items():
-        if not float(flat[key]) < bound:
-            raise ConfigError(f"{key} must be < {bound:g}, got {flat[key]}. Lower it.")
+    _check_numbers(flat)
     if config.split.validation + config.split.test >= 1:
         raise ConfigError(
             f"split.validation + split.test must be < 1, got "
@@ -339,6 +338,15 @@ def check(config: RunConfig) -> None:
         )
     numbers(config.objective.cuts, "objective.cuts")
     numbers(config.evaluation.horizons, "evaluation.horizons")
+
+
+def _check_numbers(flat: Mapping[str, Any]) -> None:
+    for key, least in AT_LEAST.items():
+        if not flat[key] >= least:
+            raise ConfigError(f"{key} must be >= {least:g}, got {flat[key]}. Raise it.")
+        bound = BELOW.get(key, LARGEST)
+        if not flat[key] < bound:
+            raise ConfigError(f"{key} must be < {bound:g}, got {str(flat[key])[:25]}. Lower it.")
 
 
 def _dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -363,7 +371,7 @@ def _read(key: str, value: Any, kind: type) -> Scalar:
     if kind in (int, float) and not isinstance(value, bool) and isinstance(value, (str, int)):
         try:
             return int(value) if kind is int else float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     raise ConfigError(
         f"{key} must be a {kind.__name__}, got {value!r}. Write it as a {kind.__name__}."
