@@ -1,0 +1,130 @@
+"""Synthetic hospitals, and runs over them that are watched message by message."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+
+from client.app import app as client_app
+from client.site import forget_sites
+from fusion.config import RunConfig, flatten, from_flat
+from server.phases import conduct
+from simulations.federation import InlineGrid, run_inline
+from simulations.synthetic import make_hospitals
+
+TINY = {
+    "rounds": 2, "model.tokens": 2, "model.width": 4, "model.hidden": 8, "model.heads": 2,
+    "model.rank": 2, "data.max-patches": 8, "split.validation": 0.25, "split.test": 0.25,
+    "training.local-steps": 2, "training.micro-batch": 6, "training.lr": 0.01,
+    "evaluation.time-step": 182.625, "evaluation.time-bins": 20, "evaluation.risk-bins": 8,
+    "federation.wait-seconds": 0.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One question to one site, and its answer."""
+
+    site: str
+    kind: str
+    request: Message
+    reply: Message
+
+    @property
+    def round(self) -> int:
+        return int(self.request.content["request"].get("round", 0)) if self.kind == "train" else 0
+
+
+class Watch(ClientApp):
+    """The real ClientApp; keeps every exchange and lets a test change what is answered."""
+
+    def __init__(self, change: Callable[[Exchange], Message | None] | None = None) -> None:
+        super().__init__()
+        self.exchanges: list[Exchange] = []
+        self._change = change or (lambda _: None)
+
+    def __call__(self, message: Message, context: Context) -> Message:
+        site = Path(context.node_config["site"]).name
+        reply = client_app(message, context)
+        seen = Exchange(site, message.metadata.message_type, message, reply)
+        self.exchanges.append(seen)
+        return self._change(seen) or reply
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that came to its end."""
+
+    config: RunConfig
+    result: dict[str, Any]
+    exchanges: list[Exchange] = field(repr=False)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.config.out)
+
+    @property
+    def model(self) -> bytes:
+        return (self.folder / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def hospitals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three hospitals of 24 patients; two of each lack slides, two others lack omics."""
+    folder = tmp_path_factory.mktemp("federation") / "sites"
+    make_hospitals(folder, sites=3, patients=24, seed=1)
+    return folder
+
+
+@pytest.fixture
+def own_hospitals(hospitals: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(hospitals, tmp_path / "sites"))
+
+
+@pytest.fixture(scope="session")
+def tiny(hospitals: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RunConfig]:
+    """Settings of a run of about a second, in a folder of its own."""
+
+    def settings(changes: Mapping[str, Any] | None = None, *, sites: Path = hospitals) -> RunConfig:
+        out = tmp_path_factory.mktemp("run") / "run"
+        return from_flat({**TINY, "sites": str(sites), "out": str(out), **(changes or {})})
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def lead() -> Callable[..., Finished]:
+    """Lead a run without writing the report."""
+
+    def run(config: RunConfig, watch: Watch | None = None) -> Finished:
+        watch = watch or Watch()
+        nodes = [{"site": str(p.parent)} for p in sorted(Path(config.sites).glob("*/site.toml"))]
+        try:
+            result = conduct(InlineGrid(watch, nodes, flatten(config)), config)
+        finally:
+            forget_sites()
+        return Finished(config, result, watch.exchanges)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def watching() -> type[Watch]:
+    return Watch
+
+
+@pytest.fixture(scope="session")
+def finished(tiny: Callable[..., RunConfig]) -> Finished:
+    """One whole run with report, shared by many tests: look, do not touch."""
+    config, watch = tiny({"audit.every": 1}), Watch()
+    run_inline(config, client=watch)
+    import json
+
+    result = json.loads((Path(config.out) / "result.json").read_text(encoding="utf-8"))
+    return Finished(config, result, watch.exchanges)
