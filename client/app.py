@@ -1,5 +1,9 @@
 """The ClientApp: a hospital's answers to the coordinator. Parse, call, reply."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import torch
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
@@ -22,14 +26,7 @@ def on_describe(message: Message, context: Context) -> Message:
 @app.query("scaling")
 def on_scaling(message: Message, context: Context) -> Message:
     """Sum the site's inputs, for means and standard deviations of all sites."""
-    words = message.content["request"]
-    answer = scale(
-        read_settings(context),
-        tables=words["tables"],
-        clinical=words["clinical"],
-        features=words["features"],
-    )
-    return reply(message, answer)
+    return reply(message, scale(read_settings(context), _words(message)))
 
 
 @app.train()
@@ -47,16 +44,21 @@ def on_reference(message: Message, context: Context) -> Message:
 @app.evaluate()
 def on_evaluate(message: Message, context: Context) -> Message:
     """Examine the received model on one split."""
-    content = message.content
-    background = _arrays(message, "arrays") if "arrays" in content else {}
-    return reply(message, evaluate(_task(message, context), background))
+    return reply(message, evaluate(_task(message, context), _arrays(message, "arrays")))
 
 
 def _task(message: Message, context: Context) -> Task:
     settings = read_settings(context)
     torch.set_num_threads(settings.run.threads)
-    return Task(settings, message.content["request"], _arrays(message, "model"))
+    return Task(settings, _words(message), _arrays(message, "model"))
 
 
-def _arrays(message: Message, record: str) -> dict:
-    return {name: value.numpy() for name, value in message.content[record].items()}
+def _words(message: Message) -> Mapping[str, Any]:
+    return message.content.config_records["request"]
+
+
+def _arrays(message: Message, record: str) -> dict[str, np.ndarray]:
+    """Return one record of arrays; empty if the message has none of that name."""
+    records = message.content.array_records
+    held = records[record].items() if record in records else ()
+    return {name: value.numpy() for name, value in held}

@@ -1,10 +1,11 @@
 """The opening: what a site says of itself, and the sums behind common scaling."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from client.replies import Answer
+from client.replies import Answer, Fact
 from client.settings import Settings
 from client.site import SPLITS, Site, open_site
 from fusion.config import RunConfig, names
@@ -26,7 +27,7 @@ def describe(settings: Settings) -> Answer:
     cohort = site.cohort
     tables = [table for table in cohort.tables if _wanted(table, settings.run)]
     features = {f"features:{table}": list(cohort.tables[table].genes) for table in tables}
-    facts = {
+    facts: dict[str, Fact] = {
         "site": cohort.name,
         "role": cohort.role,
         "encoder": cohort.encoder,
@@ -34,19 +35,15 @@ def describe(settings: Settings) -> Answer:
         "data-hash": cohort.fingerprint,
         "tables": tables,
     }
-    return Answer(facts=facts | features, sums=_counts(site, settings.run))
+    return Answer(facts={**facts, **features}, sums=_counts(site, settings.run))
 
 
-def scale(
-    settings: Settings, *, tables: Sequence[str], clinical: Sequence[str], features: Sequence[str]
-) -> Answer:
+def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
     """Return the sums behind the federation's means and standard deviations.
 
     Args:
         settings: Of this message.
-        tables: Omics tables in use.
-        clinical: Clinical columns in use.
-        features: Agreed names in the agreed order.
+        words: Omics `tables` and `clinical` columns in use, and the agreed `features` in order.
 
     Privacy: sums over training patients only.
 
@@ -55,9 +52,11 @@ def scale(
     site = open_site(settings)
     vector = align(
         omics_vector(
-            site.cohort, tables=held_tables(site.cohort, tables), clinical=tuple(clinical)
+            site.cohort,
+            tables=held_tables(site.cohort, words["tables"]),
+            clinical=tuple(words["clinical"]),
         ),
-        tuple(features),
+        tuple(words["features"]),
     )
     clip, training = settings.run.data.clip, site.split == "train"
     sums = {"scaling.omics": omics_sums(vector, training=training, clip=clip).to_array()}

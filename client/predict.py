@@ -62,9 +62,8 @@ def predict(folder: Path, model: Path) -> Predictions:
     arrays, card = load_arrays(model)
     try:
         plan, run = Plan.from_text(card["plan"]), from_flat(card["config"])
-        baseline = Baseline(
-            *(np.array(card["baseline"][k]) for k in ("times", "cumulative_hazard"))
-        )
+        curve = {name: np.array(values) for name, values in card["baseline"].items()}
+        baseline = Baseline(curve["times"], curve["cumulative_hazard"])
     except (KeyError, TypeError) as error:
         raise ModelFileError(
             f"Model file must hold its plan, settings and baseline, got none of {error} in "

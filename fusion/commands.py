@@ -1,4 +1,4 @@
-"""What every command line does alike: parse, run, and turn an error into a sentence and exit code 2."""
+"""What every command line does alike: parse, run, turn an error into a sentence and code 2."""
 
 import argparse
 import json

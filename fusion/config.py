@@ -1,4 +1,4 @@
-"""The one home of every setting of a run: frozen dataclasses, their defaults, and how text becomes them.
+"""The one home of a run's settings: frozen dataclasses, their defaults, how text becomes them.
 
 On the wire and in files a key is kebab-case and dotted (`training.local-steps`); lists are
 comma-separated text, because Flower's run config knows scalars only.
@@ -78,7 +78,7 @@ class ObjectiveConfig:
     intervals: int = 10
     """Time intervals of the shared baseline (discrete-time, piecewise-exponential)."""
     cuts: str = ""
-    """Inner interval edges in days, comma-separated; empty = quantiles of the federation's events."""
+    """Inner interval edges in days, comma-separated; empty = quantiles of all sites' events."""
 
 
 @dataclass(frozen=True)
@@ -366,8 +366,9 @@ def _read(key: str, value: Any, kind: type) -> Scalar:
         return ",".join(str(item) for item in value)
     if isinstance(value, str) and kind is bool and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        return value
+    if isinstance(value, (str, int, float)) and isinstance(value, kind):
+        if kind is bool or not isinstance(value, bool):
+            return value
     if kind in (int, float) and not isinstance(value, bool) and isinstance(value, (str, int)):
         try:
             return int(value) if kind is int else float(value)

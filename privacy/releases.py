@@ -1,4 +1,4 @@
-"""The closed list of what may cross from a site to the coordinator, and the check that keeps it closed."""
+"""The closed list of what may cross from a site to the coordinator, and its gate."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

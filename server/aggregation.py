@@ -30,8 +30,9 @@ class Aggregator:
 
     def __init__(self, config: FederationConfig) -> None:
         kind = STRATEGIES[config.strategy]
-        adaptive = {"eta": config.server_lr} if issubclass(kind, FedOpt) else {}
-        self._strategy = kind(weighted_by_key="num-examples", **adaptive)
+        self._strategy = kind(weighted_by_key="num-examples")
+        if isinstance(self._strategy, FedOpt):
+            self._strategy.eta = config.server_lr
 
     def join(
         self, round_number: int, current: Mapping[str, np.ndarray], answers: Sequence[Answer]
@@ -52,8 +53,9 @@ class Aggregator:
             return dict(current)
         if isinstance(self._strategy, FedOpt):
             self._strategy.current_arrays = dict(current)
-        arrays, _ = self._strategy.aggregate_train(round_number, [_as_reply(a) for a in weighty])
-        joined = {name: value.numpy() for name, value in arrays.items()}
+        replies = [_as_reply(answer) for answer in weighty]
+        arrays, _ = self._strategy.aggregate_train(round_number, replies)
+        joined = {name: value.numpy() for name, value in (arrays or {}).items()}
         return {name: joined[name].astype(value.dtype) for name, value in current.items()}
 
     @property
@@ -61,7 +63,7 @@ class Aggregator:
         """The strategy's memory, for the checkpoint; empty where it has none."""
         if not isinstance(self._strategy, FedOpt) or not self._strategy.m_t:
             return {}
-        pairs = (("m", self._strategy.m_t), ("v", self._strategy.v_t))
+        pairs = (("m", self._strategy.m_t), ("v", self._strategy.v_t or {}))
         return {f"{kind}/{name}": value for kind, held in pairs for name, value in held.items()}
 
     @moments.setter

@@ -8,8 +8,8 @@ import numpy as np
 from fusion.errors import FederationError
 from fusion.interaction.background import EmbeddingSums
 from fusion.interaction.tallies import AuditTally
-from fusion.models.base import shapes_of
 from fusion.survival.baseline import Baseline, BaselineSums, breslow
+from fusion.survival.curves import CensoringCurve
 from fusion.survival.moments import MomentSums
 from fusion.training.evaluation import embed_mean_input
 from fusion.training.examination import Yardstick
@@ -28,7 +28,9 @@ class Reference:
 
     Attributes:
         network: The chosen model.
-        yardstick: Risk bins, censoring curve, tau and baseline.
+        yardstick: Risk bins, tau, and the two curves below.
+        censoring: Of the federation's training patients.
+        baseline: Breslow's, of the federation's training patients.
         background: What stands for a hidden modality; empty = no audit.
 
     Source: own.
@@ -36,6 +38,8 @@ class Reference:
 
     network: SurvivalNetwork
     yardstick: Yardstick
+    censoring: CensoringCurve
+    baseline: Baseline
     background: Mapping[str, np.ndarray]
 
 
@@ -67,14 +71,23 @@ def refer(company: Company, progress: Progress) -> Reference:
     network = build_network(company.plan, company.config)
     load_weights(network, dict(progress.best))
     plain = company.yardstick(progress.centre, progress.scale)
-    content = request(model=progress.best, plan=company.plan.to_text(), **plain.to_words())
+    content = request(plain.to_words() | {"plan": company.plan_text}, model=progress.best)
     answers, failures = company.inbox.ask("query.reference", content, company.trainers)
     if not answers:
         raise FederationError(
             f"At least one site must answer with its reference sums, got none of {len(failures)}. "
             "Resume the run when sites are back."
         )
-    return Reference(network, _yardstick(company, answers), _background(company, network, answers))
+    censoring = training_counts(company.members, company.config).censoring_curve(CENSORING_SOURCE)
+    baseline = _baseline(answers, plain)
+    yardstick = replace(
+        _risk_bins(company, answers),
+        censoring=censoring,
+        tau=min(censoring.until(), float(plain.time_grid.edges[-2])),
+        baseline=baseline,
+    )
+    background = _background(company, network, answers)
+    return Reference(network, yardstick, censoring, baseline, background)
 
 
 def test(company: Company, progress: Progress, reference: Reference) -> Test:
@@ -83,13 +96,8 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
     Raises:
         FederationError: No site answered.
     """
-    content = request(
-        model=progress.best,
-        arrays=reference.background or None,
-        plan=company.plan.to_text(),
-        split="test",
-        **reference.yardstick.to_words(),
-    )
+    words = reference.yardstick.to_words() | {"plan": company.plan_text, "split": "test"}
+    content = request(words, model=progress.best, arrays=reference.background or None)
     answers, failures = company.inbox.ask("evaluate", content, company.everyone)
     if not answers:
         raise FederationError(
@@ -105,17 +113,10 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
     return Test(answers, failures, tallies)
 
 
-def _yardstick(company: Company, answers: Sequence[Answer]) -> Yardstick:
+def _risk_bins(company: Company, answers: Sequence[Answer]) -> Yardstick:
     moments = [MomentSums.from_array(answer.sums["risk-moments"]) for answer in answers]
     total = sum(moments[1:], start=moments[0])
-    plain = company.yardstick(total.centre, total.scale)
-    censoring = training_counts(company.members, company.config).censoring_curve(CENSORING_SOURCE)
-    return replace(
-        plain,
-        censoring=censoring,
-        tau=min(censoring.until(), float(plain.time_grid.edges[-2])),
-        baseline=_baseline(answers, plain),
-    )
+    return company.yardstick(total.centre, total.scale)
 
 
 def _baseline(answers: Sequence[Answer], plain: Yardstick) -> Baseline:
@@ -130,7 +131,7 @@ def _background(
     kind, modalities = company.config.audit.background, company.plan.modalities
     if len(modalities) < 2:
         return {}
-    shapes = {name: tuple(shape) for name, shape in shapes_of(network.model.encoders).items()}
+    shapes = network.model.shapes
     if kind == "zero":
         return {name: np.zeros(shape) for name, shape in shapes.items()}
     if kind == "input-mean":

@@ -1,4 +1,4 @@
-"""One exchange with the sites: a message to each, their answers in order of site, and who failed."""
+"""One exchange with the sites: a message to each, answers in order of site, who failed."""
 
 import logging
 import time
@@ -136,17 +136,17 @@ class Inbox:
 
 
 def request(
+    words: Mapping[str, Any],
     *,
     model: Mapping[str, np.ndarray] | None = None,
     arrays: Mapping[str, np.ndarray] | None = None,
-    **words: Any,
 ) -> RecordDict:
     """Return the content of a request.
 
     Args:
+        words: Scalars and lists; names in snake_case travel in kebab-case.
         model: Weights to send.
         arrays: Other arrays the site needs.
-        **words: Scalars and lists; names in snake_case travel in kebab-case.
 
     Returns:
         Records `request`, and `model` and `arrays` if given.
@@ -171,13 +171,15 @@ def to_record(values: Mapping[str, np.ndarray]) -> ArrayRecord:
 
 def _answer(site: str, reply: Message) -> Answer:
     content = reply.content
-    facts = content["facts"]
+    facts, arrays = content.config_records["facts"], content.array_records
     return Answer(
         site=str(facts.get("site", site)),
         facts=dict(facts),
-        figures=dict(content["figures"]),
-        sums={name: value.numpy() for name, value in content["sums"].items()},
-        model={name: v.numpy() for name, v in content["model"].items()}
-        if "model" in content
-        else {},
+        figures=dict(content.metric_records["figures"]),
+        sums=_numpy(arrays["sums"]),
+        model=_numpy(arrays["model"]) if "model" in arrays else {},
     )
+
+
+def _numpy(record: ArrayRecord) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in record.items()}

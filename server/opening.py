@@ -218,13 +218,13 @@ def _scaling(
 ) -> tuple[Scaling, float]:
     """Return the scaling and the share of clipped values, from the training sites' sums."""
     tables = list(dict.fromkeys(n.partition(":")[0] for n in features))
-    content = request(
-        tables=[table for table in tables if table != CLINICAL],
-        clinical=list(names(config.data.clinical)),
-        features=list(features),
-    )
+    words = {
+        "tables": [table for table in tables if table != CLINICAL],
+        "clinical": list(names(config.data.clinical)),
+        "features": list(features),
+    }
     sites = [member.name for member in members if member.trains]
-    answers, failures = inbox.ask("query.scaling", content, sites)
+    answers, failures = inbox.ask("query.scaling", request(words), sites)
     if not answers:
         reasons = "; ".join(f"{f.site}: {f.reason}" for f in failures)
         raise FederationError(

@@ -42,7 +42,7 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     folder, started = Path(config.out), time.monotonic()
     inbox = Inbox(grid, config.federation)
     members, absent = describe(inbox)
-    start = _resume(folder, config) if config.resume else _begin(inbox, members, config)
+    start = _resume(folder) if config.resume else _begin(inbox, members, config)
     company = Company(inbox, members, start.agreement.plan, config)
     progress, aggregator = start.progress, Aggregator(config.federation)
     aggregator.moments = progress.moments
@@ -68,6 +68,6 @@ def _begin(inbox: Inbox, members: list, config: RunConfig) -> _Start:
     return _Start(agreement, Progress(0, model, model, records=(first_record(),)))
 
 
-def _resume(folder: Path, config: RunConfig) -> _Start:
+def _resume(folder: Path) -> _Start:
     progress, document = load_progress(folder)
     return _Start(Agreement.from_dict(document["agreement"]), progress)

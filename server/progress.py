@@ -80,6 +80,7 @@ def load_progress(folder: Path) -> tuple[Progress, dict[str, Any]]:
         kind, _, name = key.partition("|")
         kinds[kind][name] = value
     plain = ("round", "best_round", "best_score", "centre", "scale")
-    known = {name: document[name] for name in plain}
-    lists = {name: tuple(document[name]) for name in ("records", "seconds")}
-    return Progress(**kinds, **known, **lists), document
+    known: dict[str, Any] = {name: document[name] for name in plain}
+    known |= {name: tuple(document[name]) for name in ("records", "seconds")}
+    known |= kinds
+    return Progress(**known), document

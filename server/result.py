@@ -18,7 +18,9 @@ from fusion.config import RunConfig, flatten, numbers
 from fusion.interaction.figures import audit_figures
 from fusion.models.build import MODELS
 from fusion.models.cost import count_macs
-from fusion.survival.calibration import calibration
+from fusion.objectives.base import AbstractObjective
+from fusion.survival.baseline import Baseline
+from fusion.survival.calibration import SurvivalOfRisk, calibration
 from fusion.survival.tallies import OutcomeCounts
 from fusion.training.checkpoint import save_arrays
 from fusion.training.plan import Plan
@@ -32,6 +34,9 @@ from server.scores import Score, add_up, brier
 
 MODEL_FILE = "model.safetensors"
 SCHEMA_VERSION = 1
+
+RISK_GROUPS = 3
+"""Groups of risk that calibration is shown for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +106,7 @@ def _model(story: Story) -> dict[str, Any]:
     """Write the model file with all that applying it needs, and describe it."""
     config, plan = story.company.config, story.company.plan
     network, entry = story.reference.network, MODELS[config.model.name]
-    baseline = story.reference.yardstick.baseline
+    baseline = story.reference.baseline
     card = {
         "config": _told(config),
         "plan": plan.to_text(),
@@ -180,7 +185,7 @@ def _by_split(numbers_of: Sequence[int]) -> dict[str, int]:
 def _evaluation(story: Story, score: Score) -> dict[str, Any]:
     yardstick, counts = story.reference.yardstick, score.counts
     concordance = counts.concordance()
-    uno = counts.uno(yardstick.censoring, yardstick.tau)
+    uno = counts.uno(story.reference.censoring, yardstick.tau)
     pairs = sum(site["concordance"]["comparable_pairs"] or 0.0 for site in score.sites)
     until = {"until_days": yardstick.tau}
     pooled = {
@@ -206,20 +211,20 @@ def _evaluation(story: Story, score: Score) -> dict[str, Any]:
 
 def _calibration(story: Story, counts: OutcomeCounts) -> list[dict[str, Any]]:
     """Return predicted beside observed survival at the stated horizons, in thirds of risk."""
-    yardstick, objective = story.reference.yardstick, story.reference.network.objective
+    baseline, objective = story.reference.baseline, story.reference.network.objective
     found = []
     for horizon in numbers(story.company.config.evaluation.horizons, "evaluation.horizons"):
-        when = np.array([horizon])
         groups = calibration(
-            counts,
-            lambda risk, when=when: objective.survival(
-                risk, times=when, baseline=yardstick.baseline
-            )[:, 0],
-            horizon=horizon,
-            groups=3,
+            counts, _at(horizon, objective, baseline), horizon=horizon, groups=RISK_GROUPS
         )
         found.append({"horizon_days": horizon, "groups": [group.as_dict() for group in groups]})
     return found
+
+
+def _at(horizon: float, objective: AbstractObjective, baseline: Baseline) -> SurvivalOfRisk:
+    """Return what gives the predicted survival at one horizon for a patient of each risk."""
+    when = np.array([horizon])
+    return lambda risk: objective.survival(risk, times=when, baseline=baseline)[:, 0]
 
 
 def _audit(story: Story) -> dict[str, Any] | None:

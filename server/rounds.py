@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from fusion.config import RunConfig
@@ -39,6 +40,11 @@ class Company:
     plan: Plan
     config: RunConfig
 
+    @cached_property
+    def plan_text(self) -> str:
+        """The plan as it travels."""
+        return self.plan.to_text()
+
     @property
     def trainers(self) -> list[str]:
         """Names of the sites that train."""
@@ -64,13 +70,12 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
     every = company.config.audit.every
     due = every > 0 and progress.round > 0 and progress.round % every == 0
     yardstick = company.yardstick(progress.centre, progress.scale)
-    content = request(
-        model=progress.model,
-        plan=company.plan.to_text(),
-        round=number,
-        audit=due and len(company.plan.modalities) > 1,
-        **yardstick.to_words(),
-    )
+    words = yardstick.to_words() | {
+        "plan": company.plan_text,
+        "round": number,
+        "audit": due and len(company.plan.modalities) > 1,
+    }
+    content = request(words, model=progress.model)
     answers, failures = company.inbox.ask("train", content, company.trainers)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
     usable, refused = sift(progress.model, answers)
@@ -95,12 +100,8 @@ def last_validation(company: Company, progress: Progress) -> Progress:
     Without validation figures the last round is chosen.
     """
     yardstick = company.yardstick(progress.centre, progress.scale)
-    content = request(
-        model=progress.model,
-        plan=company.plan.to_text(),
-        split="validation",
-        **yardstick.to_words(),
-    )
+    words = yardstick.to_words() | {"plan": company.plan_text, "split": "validation"}
+    content = request(words, model=progress.model)
     answers, _ = company.inbox.ask("evaluate", content, company.trainers)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
     if progress.best_round:
@@ -109,13 +110,13 @@ def last_validation(company: Company, progress: Progress) -> Progress:
 
 
 def validated(
-    company: Company, progress: Progress, score: Score | None, answers: Sequence[Answer]
+    company: Company, progress: Progress, score: Score, answers: Sequence[Answer]
 ) -> Progress:
     """Put the validation figures of the current model into its record; remember the best model.
 
     The risk bins of the next exchange follow this model's validation risks.
     """
-    if score is None or score.counts.patients == 0:
+    if score.counts.patients == 0:
         return progress
     concordance = score.counts.concordance().estimate
     progress = progress.with_last_record(

@@ -10,7 +10,7 @@ from fusion.survival.calibration import BrierSums
 from fusion.survival.concordance import Concordance, combine_within, concordance_from
 from fusion.survival.estimate import Estimate
 from fusion.survival.moments import MomentSums
-from fusion.survival.tallies import OutcomeCounts
+from fusion.survival.tallies import OutcomeCounts, count
 from fusion.training.examination import Yardstick
 from server.inbox import Answer
 
@@ -39,11 +39,11 @@ class Score:
     sites: tuple[dict[str, Any], ...]
 
 
-def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score | None:
-    """Return the federation's figures, or None if no site answered.
+def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
+    """Return the federation's figures.
 
     Args:
-        answers: Examined sites, in order of name.
+        answers: Examined sites, in order of name; without any, all counts are 0.
         yardstick: What they measured with.
 
     Returns:
@@ -54,18 +54,31 @@ def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score | None:
 
     Source: own.
     """
-    if not answers:
-        return None
     counts = [_counts(answer, yardstick) for answer in answers]
     moments = [MomentSums.from_array(answer.sums["risk-moments"]) for answer in answers]
-    loss, weight = np.sum([answer.sums["loss"] for answer in answers], axis=0)
+    loss, weight = sum((answer.sums["loss"] for answer in answers), start=np.zeros(2))
     own = [_concordance(answer.sums["concordance"]) for answer in answers]
     return Score(
-        counts=sum(counts[1:], start=counts[0]),
-        moments=sum(moments[1:], start=moments[0]),
+        counts=sum(counts, start=nobody(yardstick)),
+        moments=sum(moments, start=MomentSums(0.0, 0.0, 0.0)),
         loss=float(loss / weight) if weight > 0 else None,
         within=combine_within(own),
         sites=tuple(map(_site, answers, counts, own)),
+    )
+
+
+def nobody(yardstick: Yardstick) -> OutcomeCounts:
+    """Return counts of no patients on the yardstick's grids.
+
+    Source: own.
+    """
+    none = np.zeros(0)
+    return count(
+        none,
+        time=none,
+        event=none.astype(bool),
+        time_grid=yardstick.time_grid,
+        risk_grid=yardstick.risk_grid,
     )
 
 

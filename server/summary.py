@@ -49,9 +49,9 @@ def summarise(result: Mapping[str, Any]) -> str:
     rows.append(("mean within sites", "", "", interval(pooled["within_sites"]), "", ""))
     model = result["model"]
     head = (
-        f"{model['title']} on {', '.join(model['modalities'])}: {model['parameters']:,} parameters, "
-        f"{model['objective']} objective, round {model['chosen_round']} of {model['rounds']} chosen "
-        "on validation"
+        f"{model['title']} on {', '.join(model['modalities'])}: {model['parameters']:,} "
+        f"parameters, {model['objective']} objective, round {model['chosen_round']} of "
+        f"{model['rounds']} chosen on validation"
     )
     return "\n".join([head, "", table(rows), "", result["privacy"]["statement"]])
 

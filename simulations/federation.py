@@ -1,4 +1,4 @@
-"""The inline engine: Flower's ServerApp and ClientApp, unmodified, in one process without sockets."""
+"""The inline engine: the unmodified ServerApp and ClientApp in one process, no sockets."""
 
 import copy
 import secrets
@@ -60,7 +60,7 @@ class InlineGrid(Grid):
         """The run's description."""
         return self._run
 
-    def create_message(  # noqa: PLR0913 -- Flower's signature
+    def create_message(
         self,
         content: RecordDict,
         message_type: str,

@@ -88,9 +88,10 @@ class FusionModel(nn.Module):
     def __init__(self, encoders: Mapping[str, AbstractEncoder], fusion: AbstractFusion) -> None:
         super().__init__()
         self.modalities = tuple(encoders)
+        self.shapes = shapes_of(encoders)
         self.encoders = nn.ModuleDict(encoders)
         self.placeholders = nn.ModuleDict(
-            {name: Placeholder(shape) for name, shape in shapes_of(encoders).items()}
+            {name: Placeholder(shape) for name, shape in self.shapes.items()}
         )
         self.fusion = fusion
 

@@ -1,4 +1,4 @@
-"""What every objective promises: a loss of log hazards, survival curves, and whether it couples patients."""
+"""What every objective promises: a loss, survival curves, and whether it couples patients."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar

@@ -1,6 +1,5 @@
 """Names of objectives, and how one is built from settings and the federation's counts."""
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np

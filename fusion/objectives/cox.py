@@ -46,9 +46,7 @@ def cox_loss(
         return log_hazard.sum() * 0.0
     order = torch.argsort(time, descending=True, stable=True)
     eta, dead = log_hazard[order], event[order]
-    _, group, size = torch.unique_consecutive(
-        time[order], return_inverse=True, return_counts=True
-    )
+    _, group, size = torch.unique_consecutive(time[order], return_inverse=True, return_counts=True)
     last = torch.cumsum(size, 0) - 1
     at_risk = torch.logcumsumexp(eta, 0)[last][group][dead]
     if ties == "efron":
@@ -104,6 +102,6 @@ class CoxObjective(AbstractObjective):
         """
         if baseline is None:
             raise ConfigError(
-                "Survival from a Cox model must have a baseline, got none. Estimate Breslow's first."
+                "A Cox model's survival must have a baseline, got none. Estimate Breslow's first."
             )
         return baseline.survival(log_hazard, times)

@@ -1,4 +1,4 @@
-"""Discrete-time logistic hazard in the proportional form: shared bin biases, one output a patient."""
+"""Discrete-time logistic hazard, proportional: shared bin biases, one output a patient."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Shared time intervals: chosen from mergeable counts, with a baseline estimated from the same counts."""
+"""Shared time intervals from mergeable counts, and a first baseline from the same counts."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Intervals:
     """Time cut into intervals [edge_k, edge_{k+1}); the last one is open.
 
     Attributes:
-        edges: Days, from 0, increasing; the last entry closes the last interval for survival curves.
+        edges: Days, from 0, increasing; the last one closes survival curves.
 
     Source: own.
     """
@@ -24,7 +24,9 @@ class Intervals:
     edges: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.edges) < 2 or any(a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)):
+        if len(self.edges) < 2 or any(
+            a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)
+        ):
             raise ConfigError(
                 f"Interval edges must increase and be two or more, got {self.edges}. "
                 "Lower objective.intervals or mend objective.cuts."
@@ -74,7 +76,8 @@ def choose_intervals(
         return Intervals((0.0, *cuts, max(end, cuts[-1] + 1.0)))
     reached = np.cumsum(events) / max(float(events.sum()), 1.0)
     wanted = np.arange(1, number) / number
-    inner = np.unique(edges[1:][np.searchsorted(reached, wanted - 1e-12)]) if events.sum() else []
+    places = np.searchsorted(reached, wanted - 1e-12) if events.sum() else np.zeros(0, int)
+    inner = np.unique(edges[1:][places])
     return Intervals((0.0, *(float(edge) for edge in inner if edge < end), end))
 
 

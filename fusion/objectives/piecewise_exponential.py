@@ -1,4 +1,4 @@
-"""Piecewise-exponential likelihood: continuous time, shared interval baselines, one log hazard a patient."""
+"""Piecewise-exponential likelihood: continuous time, shared interval baselines."""
 
 from typing import ClassVar
 

@@ -1,6 +1,7 @@
 """A model applied to whole bags: every patch, in chunks, one encoding a modality."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def embed(
     present = {modality: mask[picked] for modality, mask in data.present.items()}
     embeddings: dict[str, Tokens] = {}
     if "slides" in model.modalities:
-        embeddings["slides"] = _embed_slides(model.encoders["slides"], data, rows)
+        embeddings["slides"] = _embed_slides(model, data, rows)
     if "omics" in model.modalities:
         embeddings["omics"] = model.encode("omics", data.omics[picked])
     return {m: embeddings[m] for m in model.modalities}, present
@@ -84,8 +85,9 @@ def embed_mean_input(
     return {name: model.encode(name, inputs[name])[0] for name in model.modalities}
 
 
-def _embed_slides(encoder: ChunkedEncoder, data: PatientData, rows: Sequence[int]) -> Tokens:
+def _embed_slides(model: FusionModel, data: PatientData, rows: Sequence[int]) -> Tokens:
     """Encode small bags together, a bag larger than a chunk piece by piece."""
+    encoder = cast(ChunkedEncoder, model.encoders["slides"])
     none = np.zeros((0, data.plan.feature_width), dtype=np.float32)
     parts = [encoder(data.pad([none]))[:0]]
     for group in _groups([data.bags.patches(row) for row in rows]):

@@ -1,4 +1,4 @@
-"""One model examined on one site's patients: everything that leaves is a sum or the site's own figure."""
+"""One model examined on one site's patients: what leaves is a sum or the site's own figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,9 +93,15 @@ def examine(
     """
     risk = log_hazards(network, data, rows)
     time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
-    grids = {"time_grid": yardstick.time_grid, "risk_grid": yardstick.risk_grid}
+    counts = count(
+        risk,
+        time=time,
+        event=event,
+        time_grid=yardstick.time_grid,
+        risk_grid=yardstick.risk_grid,
+    )
     found = {
-        "outcome-counts": count(risk, time=time, event=event, **grids).to_array(),
+        "outcome-counts": counts.to_array(),
         "risk-moments": moments(risk).to_array(),
         "loss": _loss(network, risk, time=time, event=event),
         "concordance": _three(concordance(risk, time=time, event=event)),

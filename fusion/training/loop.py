@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fusion.config import RunConfig, TrainingConfig
-from fusion.errors import ConcordError
 from fusion.encoders.dropout import set_dropout_keys
+from fusion.errors import ConcordError
 from fusion.seeding import generator
 from fusion.training.data import Draw, PatientData
 from fusion.training.plan import SurvivalNetwork
@@ -96,25 +96,26 @@ def _accumulate(
         loss = _loss(network, _forward(network, data, chosen, draw), data, chosen)
         loss.backward()
         return float(loss.detach())
-    loss, pull = _first_pass(network, data, compared, config.micro_batch, draw)
+    total, pull = _first_pass(network, data, compared, config.micro_batch, draw)
     scale = len(compared) / len(chosen)
     for part in _parts(chosen, config.micro_batch):
         outputs = _forward(network, data, part, draw)
         slope = torch.stack([pull[row] for row in part])
         (outputs * slope).sum().mul(scale).backward()
-    return loss
+    return total
 
 
 def _first_pass(
     network: SurvivalNetwork, data: PatientData, rows: Sequence[int], size: int, draw: Draw
 ) -> tuple[float, Mapping[int, Tensor]]:
-    """Return the loss and its derivative by each patient's output; the baseline's gradient is added."""
+    """Return the loss and its slope by each patient's output; the baseline gets its gradient."""
     with torch.no_grad():
         parts = [_forward(network, data, part, draw) for part in _parts(rows, size)]
     outputs = torch.cat(parts).requires_grad_()
     loss = _loss(network, outputs, data, rows)
     loss.backward()
-    return float(loss.detach()), dict(zip(rows, outputs.grad, strict=True))
+    slopes = torch.zeros_like(outputs) if outputs.grad is None else outputs.grad
+    return float(loss.detach()), dict(zip(rows, slopes, strict=True))
 
 
 def _forward(
