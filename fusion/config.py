@@ -364,15 +364,15 @@ def _read(key: str, value: Any, kind: type) -> Scalar:
     """Return `value` as `kind`; text is parsed, and a whole number serves as a float."""
     if isinstance(value, list) and kind is str:
         return ",".join(str(item) for item in value)
-    if isinstance(value, str) and kind is bool and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if isinstance(value, (str, int, float)) and isinstance(value, kind):
-        if kind is bool or not isinstance(value, bool):
-            return value
-    if kind in (int, float) and not isinstance(value, bool) and isinstance(value, (str, int)):
+    if kind is bool and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    if kind is str and isinstance(value, str):
+        return value
+    number = isinstance(value, (str, int, kind)) and not isinstance(value, bool)
+    if kind in (int, float) and number:
         try:
             return int(value) if kind is int else float(value)
-        except (ValueError, OverflowError):
+        except ValueError:
             pass
     raise ConfigError(
         f"{key} must be a {kind.__name__}, got {value!r}. Write it as a {kind.__name__}."
