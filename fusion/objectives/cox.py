@@ -61,7 +61,7 @@ def _efron_correction(
     _, tied, size = torch.unique_consecutive(group, return_inverse=True, return_counts=True)
     first = torch.cumsum(size, 0) - size
     place = torch.arange(len(eta), device=eta.device) - first[tied]
-    share = place / size[tied]
+    share = place.to(eta.dtype) / size[tied]
     peak = torch.full((len(size),), -torch.inf, dtype=eta.dtype, device=eta.device)
     peak = peak.scatter_reduce(0, tied, eta.detach(), "amax")
     mass = torch.zeros_like(peak).index_add(0, tied, torch.exp(eta - peak[tied]))
