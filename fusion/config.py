@@ -372,7 +372,7 @@ def _read(key: str, value: Any, kind: type) -> Scalar:
     if kind in (int, float) and number:
         try:
             return int(value) if kind is int else float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     raise ConfigError(
         f"{key} must be a {kind.__name__}, got {value!r}. Write it as a {kind.__name__}."
