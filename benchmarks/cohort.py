@@ -1,6 +1,6 @@
 """Every model on one cohort: federated over its hospitals, pooled, and ridge Cox beside.
 
-python benchmarks/cohort.py --cohort DIR --out DIR --models all --settings federated,pooled --seeds 1,2,3
+python benchmarks/cohort.py --cohort DIR --out DIR --models all --seeds 1,2,3
 """
 
 import argparse
@@ -166,6 +166,7 @@ def _one(run: Run) -> str:
     shutil.rmtree(run.out, ignore_errors=True)
     logging.basicConfig(filename=run.home / f"{run.out.name}.log", force=True)
     logging.getLogger("concord").setLevel(logging.INFO)
+    logging.getLogger("flwr").setLevel(logging.WARNING)
     try:
         run_inline(run.config)
     except ConcordError as error:
