@@ -144,8 +144,24 @@ def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreeme
         edges=edges,
         rates=rates,
     )
+    _say(plan, dropped)
     digest = hashlib.sha256("\n".join(features).encode()).hexdigest()
     return Agreement(plan, dropped, clipped, digest)
+
+
+def _say(plan: Plan, dropped: int) -> None:
+    """Log what the model reads."""
+    if "slides" in plan.modalities:
+        log.info("reads slides: %d features a patch from %s", plan.feature_width, plan.encoder)
+    if "omics" in plan.modalities:
+        log.info(
+            "reads omics: %d features of tables %s; %d not shared by all sites left out",
+            len(plan.scaling.names) - len(plan.clinical),
+            ", ".join(plan.tables) or "none",
+            dropped,
+        )
+    if plan.clinical:
+        log.info("clinical columns appended to the omics vector: %s", ", ".join(plan.clinical))
 
 
 def _member(answer: Answer) -> Member:
