@@ -72,4 +72,6 @@ def arrays(values: Mapping[str, np.ndarray]) -> ArrayRecord:
 
     Source: own.
     """
-    return ArrayRecord({name: Array(np.ascontiguousarray(value)) for name, value in values.items()})
+    return ArrayRecord(
+        {name: Array(np.asarray(value, order="C")) for name, value in values.items()}
+    )

@@ -166,7 +166,9 @@ def to_record(values: Mapping[str, np.ndarray]) -> ArrayRecord:
 
     Source: own.
     """
-    return ArrayRecord({name: Array(np.ascontiguousarray(value)) for name, value in values.items()})
+    return ArrayRecord(
+        {name: Array(np.asarray(value, order="C")) for name, value in values.items()}
+    )
 
 
 def _answer(site: str, reply: Message) -> Answer:

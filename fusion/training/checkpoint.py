@@ -21,11 +21,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> str:
@@ -41,7 +44,7 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], document: Mapping[
 
     Source: own.
     """
-    packed = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    packed = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     text = json.dumps(document, allow_nan=False, sort_keys=True)
     content = save(packed, metadata={"concord": text})
     write_atomically(path, content)

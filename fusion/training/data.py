@@ -92,7 +92,7 @@ class PatientData:
         """Yield all of one patient's patches, unscaled, at most `size` at once."""
         yield from self.bags.chunks(row, size)
 
-    def pad(self, bags: Sequence[Float[np.ndarray, "patch feature"]]) -> Bags:
+    def pad(self, bags: Sequence[Float[np.ndarray, "_ feature"]]) -> Bags:
         """Return bags scaled as the plan says and padded with zeros to the longest one.
 
         Args:
