@@ -18,7 +18,16 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Lead one run and leave `result.json`, `report.html` and `model.safetensors` in its folder."""
+    _show_progress()
     config = from_flat(context.run_config)
     folder = prepare(Path(config.out), resume=config.resume)
     write_result(folder, conduct(grid, config))
     log.info("Report: %s", folder / "report.html")
+
+
+def _show_progress() -> None:
+    """Let progress be seen where nobody has set up logging, as in Flower's own processes."""
+    ours = logging.getLogger("concord")
+    if not ours.handlers and not logging.getLogger().handlers:
+        ours.addHandler(logging.StreamHandler())
+        ours.setLevel(logging.INFO)
