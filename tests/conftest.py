@@ -1,5 +1,6 @@
 """Synthetic hospitals, and runs over them that are watched message by message."""
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
+from flwr.supercore.task_identity import TaskIdentity
 
 from client.app import app as client_app
 from client.site import forget_sites
@@ -73,6 +75,12 @@ class Finished:
         return (self.folder / "model.safetensors").read_bytes()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _identity() -> None:
+    """Flower's messages ask who sends them."""
+    TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, 1, 1
+
+
 @pytest.fixture(scope="session")
 def hospitals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three hospitals of 24 patients; two of each lack slides, two others lack omics."""
@@ -124,7 +132,5 @@ def finished(tiny: Callable[..., RunConfig]) -> Finished:
     """One whole run with report, shared by many tests: look, do not touch."""
     config, watch = tiny({"audit.every": 1}), Watch()
     run_inline(config, client=watch)
-    import json
-
     result = json.loads((Path(config.out) / "result.json").read_text(encoding="utf-8"))
     return Finished(config, result, watch.exchanges)
