@@ -101,7 +101,7 @@ def ridge_cox(features: np.ndarray, patients: Patients, config: RunConfig) -> di
     Fitted on training patients to convergence; Efron's ties.
     """
     validation = patients.rows("validation")
-    risks = {p: _fitted(features, patients, p) for p in PENALTIES}
+    risks = {p: fitted(features, patients, p) for p in PENALTIES}
     merit = {p: patients.concordance(risk, validation) for p, risk in risks.items()}
     best = max(merit, key=merit.__getitem__)
     figures = judge(risks[best], patients, config)
@@ -135,7 +135,7 @@ def judge(risk: np.ndarray, patients: Patients, config: RunConfig) -> dict:
     }
 
 
-def _fitted(features: np.ndarray, patients: Patients, penalty: float) -> np.ndarray:
+def fitted(features: np.ndarray, patients: Patients, penalty: float) -> np.ndarray:
     train = patients.rows("train")
     names = [f"x{place}" for place in range(features.shape[1])]
     table = pd.DataFrame(features[train], columns=names)

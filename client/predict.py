@@ -1,5 +1,6 @@
 """A finished model applied to a site's own patients; the table stays at the site."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def predict(folder: Path, model: Path) -> Predictions:
         plan, run = Plan.from_text(card["plan"]), from_flat(card["config"])
         curve = {name: np.array(values) for name, values in card["baseline"].items()}
         baseline = Baseline(curve["times"], curve["cumulative_hazard"])
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ModelFileError(
             f"Model file must hold its plan, settings and baseline, got none of {error} in "
             f"'{model}'. Use the model.safetensors of a finished run."

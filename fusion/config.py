@@ -72,7 +72,7 @@ class SplitConfig:
 class ObjectiveConfig:
     """What training minimises."""
 
-    name: str = "cox"
+    name: str = "discrete-time"
     ties: str = "efron"
     """`efron` or `breslow` (cox)."""
     intervals: int = 10

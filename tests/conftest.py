@@ -71,6 +71,10 @@ class Finished:
         return Path(self.config.out)
 
     @property
+    def plan(self) -> str:
+        return next(e.request.content["request"]["plan"] for e in self.exchanges if e.round)
+
+    @property
     def model(self) -> bytes:
         return (self.folder / "model.safetensors").read_bytes()
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from fusion.config import RunConfig
+from fusion.errors import ModelFileError
 from fusion.models.base import FusionModel
 from fusion.models.build import build_model
 from fusion.objectives.base import AbstractObjective
@@ -130,8 +131,14 @@ def load_weights(network: nn.Module, arrays: dict[str, np.ndarray]) -> None:
     """Put `arrays` into the network, every name and shape as it expects.
 
     Raises:
-        RuntimeError: A name or shape differs (torch's strict loading).
+        ModelFileError: A name or shape differs.
 
     Source: own.
     """
-    network.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()})
+    try:
+        network.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()})
+    except RuntimeError as error:
+        raise ModelFileError(
+            f"Weights must be those of the network that their plan and settings build, got {error}. "
+            "Use the model.safetensors of a run as it was written."
+        ) from None
