@@ -1,0 +1,53 @@
+from collections import Counter
+
+import pytest
+
+from client.site import forget_sites, open_patients, open_site
+from fusion.errors import SiteError
+
+
+def test_every_patient_is_in_one_split(settings_at):
+    site = open_site(settings_at())
+    rows = [site.rows(split) for split in ("train", "validation", "test")]
+    assert sorted(sum(rows, [])) == list(range(24))
+    assert [len(part) for part in rows] == [12, 6, 6]
+
+
+def test_a_run_reads_a_folder_once(settings_at):
+    settings = settings_at()
+    assert open_site(settings) is open_site(settings)
+    forget_sites()
+    assert open_site(settings).cohort.fingerprint == open_site(settings_at()).cohort.fingerprint
+
+
+def test_another_run_reads_anew(settings_at):
+    settings = settings_at()
+    other = type(settings)(**{**vars(settings), "run_id": 2})
+    assert open_site(settings) is not open_site(other)
+
+
+def test_a_held_out_site_only_evaluates(settings_at):
+    site = open_site(settings_at(changes={"split.hold-out": "lyon, graz"}))
+    assert site.cohort.role == "evaluate-only"
+    assert Counter(site.split.tolist()) == {"test": 24}
+
+
+def test_another_seed_splits_anew(settings_at):
+    one, other = (open_site(settings_at(changes={"seed": seed})) for seed in (1, 2))
+    assert one.rows("test") != other.rows("test")
+
+
+def test_sites_split_differently(settings_at):
+    one, other = open_site(settings_at("lyon")), open_site(settings_at("porto"))
+    assert one.rows("test") != other.rows("test")
+
+
+def test_patients_are_kept_while_the_plan_lasts(settings_at, finished):
+    plan = finished.plan
+    settings = settings_at()
+    assert open_patients(settings, plan) is open_patients(settings, plan)
+
+
+def test_a_folder_that_is_none_is_refused(settings_at, tmp_path):
+    with pytest.raises(SiteError):
+        open_site(settings_at("none", sites=tmp_path))
