@@ -139,6 +139,6 @@ def load_weights(network: nn.Module, arrays: dict[str, np.ndarray]) -> None:
         network.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()})
     except RuntimeError as error:
         raise ModelFileError(
-            f"Weights must be those of the network that their plan and settings build, got {error}. "
+            f"Weights must be those of the network that plan and settings build, got {error}. "
             "Use the model.safetensors of a run as it was written."
         ) from None

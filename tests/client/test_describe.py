@@ -36,7 +36,7 @@ def test_tables_that_nobody_asked_for_are_not_told(settings_at):
 
 
 def test_a_clinical_column_makes_omics_of_its_own(settings_at):
-    with pytest.raises(ConcordError, match="'agee'.*'age'"):
+    with pytest.raises(ConcordError, match=r"'agee'.*'age'"):
         describe(settings_at(changes={"data.clinical": "agee"}))
 
 

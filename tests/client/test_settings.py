@@ -31,7 +31,7 @@ def test_a_node_without_a_folder_is_told_how_to_name_it(context):
 
 
 def test_a_setting_that_does_not_fit_is_refused(context):
-    with pytest.raises(ConfigError, match="'roundss'.*'rounds'"):
+    with pytest.raises(ConfigError, match=r"'roundss'.*'rounds'"):
         read_settings(context({"site": "x"}, {"roundss": 1}))
 
 

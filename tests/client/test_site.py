@@ -9,7 +9,7 @@ from fusion.errors import SiteError
 def test_every_patient_is_in_one_split(settings_at):
     site = open_site(settings_at())
     rows = [site.rows(split) for split in ("train", "validation", "test")]
-    assert sorted(sum(rows, [])) == list(range(24))
+    assert sorted(row for part in rows for row in part) == list(range(24))
     assert [len(part) for part in rows] == [12, 6, 6]
 
 
