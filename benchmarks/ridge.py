@@ -136,6 +136,7 @@ def judge(risk: np.ndarray, patients: Patients, config: RunConfig) -> dict:
 
 
 def fitted(features: np.ndarray, patients: Patients, penalty: float) -> np.ndarray:
+    """Return the risk of all patients under a ridge Cox model of the training patients."""
     train = patients.rows("train")
     names = [f"x{place}" for place in range(features.shape[1])]
     table = pd.DataFrame(features[train], columns=names)

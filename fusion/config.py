@@ -92,8 +92,8 @@ class TrainingConfig:
     """Patients held in memory at once; changes memory, never the result."""
     optimiser: str = "adamw"
     """`adamw`, `adam` or `sgd`."""
-    lr: float = 1e-3
-    weight_decay: float = 0.01
+    lr: float = 5e-4
+    weight_decay: float = 0.1
     schedule: str = "cosine"
     """Learning rate over the rounds: `constant` or `cosine` (to a tenth)."""
 

@@ -99,9 +99,21 @@ def sift(
 
 def _fault(current: Mapping[str, np.ndarray], answer: Answer) -> str | None:
     """Return what is wrong with an update, or None."""
-    weight = answer.figures.get("num-examples")
-    if not isinstance(weight, (int, float)) or not np.isfinite(weight) or weight < 0:
-        return f"its weight must be a number >= 0, got {weight}"
+    return _wrong_figures(answer) or _wrong_arrays(current, answer)
+
+
+def _wrong_figures(answer: Answer) -> str | None:
+    rules = {"num-examples": "weight", "steps": "number of steps", "train-loss": "training loss"}
+    for name, meaning in rules.items():
+        value = answer.figures.get(name)
+        known = isinstance(value, (int, float)) and bool(np.isfinite(value))
+        if not known or (name != "train-loss" and value < 0):
+            rule = "finite" if name == "train-loss" else "a number >= 0"
+            return f"its {meaning} must be {rule}, got {value}"
+    return None
+
+
+def _wrong_arrays(current: Mapping[str, np.ndarray], answer: Answer) -> str | None:
     if set(answer.model) != set(current):
         odd = sorted(set(answer.model) ^ set(current))
         return f"its arrays must be those of the model, {len(odd)} differ, such as '{odd[0]}'"
