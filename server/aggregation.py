@@ -106,9 +106,13 @@ def _wrong_figures(answer: Answer) -> str | None:
     rules = {"num-examples": "weight", "steps": "number of steps", "train-loss": "training loss"}
     for name, meaning in rules.items():
         value = answer.figures.get(name)
-        known = isinstance(value, (int, float)) and bool(np.isfinite(value))
-        if not known or (name != "train-loss" and value < 0):
-            rule = "finite" if name == "train-loss" else "a number >= 0"
+        signed = name == "train-loss"
+        if (
+            not isinstance(value, (int, float))
+            or not np.isfinite(value)
+            or (value < 0 and not signed)
+        ):
+            rule = "finite" if signed else "a number >= 0"
             return f"its {meaning} must be {rule}, got {value}"
     return None
 

@@ -18,6 +18,9 @@ log = logging.getLogger("concord.server")
 POLL = 0.25
 """Seconds between looks at who is there."""
 
+RECORDS = ("facts", "figures", "sums")
+"""What every answer holds."""
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
@@ -74,10 +77,12 @@ class Inbox:
         nodes = self._wait()
         self._names = {node: f"node {node}" for node in nodes}
         replies = self._send("query.describe", RecordDict(), nodes)
+        good = {reply.metadata.src_node_id: reply for reply in replies if not _fault(reply)}
+        for node, reply in good.items():
+            facts = reply.content.config_records["facts"]
+            self._names[node] = str(facts.get("site", self._names[node]))
         answers, failures = self._sort(replies, nodes)
-        self._names = {
-            node: str(reply.content["facts"]["site"]) for node, reply in self._good(replies).items()
-        }
+        self._names = {node: self._names[node] for node in good}
         twice = {
             name for name in self._names.values() if list(self._names.values()).count(name) > 1
         }
@@ -114,22 +119,14 @@ class Inbox:
         messages = [Message(content, dst_node_id=node, message_type=kind) for node in nodes]
         return list(self._grid.send_and_receive(messages, timeout=self._config.timeout_seconds))
 
-    def _good(self, replies: Sequence[Message]) -> dict[int, Message]:
-        return {r.metadata.src_node_id: r for r in replies if not r.has_error()}
-
     def _sort(
         self, replies: Sequence[Message], nodes: Sequence[int]
     ) -> tuple[list[Answer], list[Failure]]:
         """Order by site, so that sums do not depend on who answered first."""
-        good = self._good(replies)
-        reasons = {r.metadata.src_node_id: r.error.reason for r in replies if r.has_error()}
-        named = {node: self._names[node] for node in nodes}
-        answers = [_answer(named[node], good[node]) for node in nodes if node in good]
-        failures = [
-            Failure(named[node], reasons.get(node) or "no answer")
-            for node in nodes
-            if node not in good
-        ]
+        replied = {reply.metadata.src_node_id: reply for reply in replies}
+        faults = {node: _fault(replied.get(node)) for node in nodes}
+        answers = [_answer(self._names[n], replied[n]) for n, fault in faults.items() if not fault]
+        failures = [Failure(self._names[n], fault) for n, fault in faults.items() if fault]
         for failure in failures:
             log.warning("%s did not answer: %s", failure.site, failure.reason)
         return sorted(answers, key=lambda a: a.site), sorted(failures, key=lambda f: f.site)
@@ -171,12 +168,22 @@ def to_record(values: Mapping[str, np.ndarray]) -> ArrayRecord:
     )
 
 
+def _fault(reply: Message | None) -> str | None:
+    """Return why a reply is no answer, or None."""
+    if reply is None:
+        return "no answer"
+    if reply.has_error():
+        return str(reply.error.reason or "no answer")
+    lacking = [name for name in RECORDS if name not in reply.content]
+    return f"its answer lacks {', '.join(lacking)}" if lacking else None
+
+
 def _answer(site: str, reply: Message) -> Answer:
     content = reply.content
-    facts, arrays = content.config_records["facts"], content.array_records
+    arrays = content.array_records
     return Answer(
-        site=str(facts.get("site", site)),
-        facts=dict(facts),
+        site=site,
+        facts=dict(content.config_records["facts"]),
         figures=dict(content.metric_records["figures"]),
         sums=_numpy(arrays["sums"]),
         model=_numpy(arrays["model"]) if "model" in arrays else {},
