@@ -75,6 +75,16 @@ def load_progress(folder: Path) -> tuple[Progress, dict[str, Any]]:
             f"A run to resume must have a checkpoint, got none in '{folder}'. Check the path."
         )
     arrays, document = load_arrays(folder / FILE)
+    try:
+        return _restored(arrays, document), document
+    except KeyError as error:
+        raise ModelFileError(
+            f"A checkpoint must hold the state between two rounds, got none of {error} in "
+            f"'{folder / FILE}'. Start the run anew."
+        ) from None
+
+
+def _restored(arrays: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> Progress:
     kinds: dict[str, dict[str, np.ndarray]] = {"model": {}, "best": {}, "moments": {}}
     for key, value in arrays.items():
         kind, _, name = key.partition("|")
@@ -83,4 +93,4 @@ def load_progress(folder: Path) -> tuple[Progress, dict[str, Any]]:
     known: dict[str, Any] = {name: document[name] for name in plain}
     known |= {name: tuple(document[name]) for name in ("records", "seconds")}
     known |= kinds
-    return Progress(**known), document
+    return Progress(**known)
