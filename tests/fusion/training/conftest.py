@@ -46,7 +46,9 @@ def data(cohort, plan):
 @pytest.fixture
 def settings():
     def settings(changes=None) -> RunConfig:
-        return from_flat(changes or {}, replace(RunConfig(), model=SMALL))
+        return from_flat(
+            {"objective.name": "cox", **(changes or {})}, replace(RunConfig(), model=SMALL)
+        )
 
     return settings
 
