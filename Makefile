@@ -12,8 +12,8 @@ export OMP_NUM_THREADS = 1
 
 demo: .venv/.installed  ## three synthetic hospitals, a federated cross-attention model, its audit and report
 	@rm -rf demo
-	@$(BIN) -m simulations.cli synthesise --out demo/sites > /dev/null
-	@$(BIN) -m simulations.cli run --sites demo/sites --model cross_attention --rounds 10 --out demo/run
+	@$(BIN) -m simulations.cli synthesise --patients 300 --out demo/sites > /dev/null
+	@$(BIN) -m simulations.cli run --sites demo/sites --model cross_attention --rounds 10 --set training.lr=1e-3 --out demo/run
 
 test: .venv/.installed  ## everything that must hold; under 10 minutes on 2 cores
 	@$(BIN) -m pytest -n 2 -q

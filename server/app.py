@@ -10,8 +10,6 @@ from fusion.config import from_flat
 from server.folder import prepare, write_result
 from server.phases import conduct
 
-log = logging.getLogger("concord.server")
-
 app = ServerApp()
 
 
@@ -22,7 +20,6 @@ def main(grid: Grid, context: Context) -> None:
     config = from_flat(context.run_config)
     folder = prepare(Path(config.out), resume=config.resume)
     write_result(folder, conduct(grid, config))
-    log.info("Report: %s", folder / "report.html")
 
 
 def _show_progress() -> None:

@@ -14,6 +14,9 @@ from fusion.seeding import digest, generator
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
 
+PADDED_BYTES = 64 * 2**20
+"""Memory a site may keep padded batches in, whatever its number of patients."""
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -60,6 +63,8 @@ class PatientData:
         if "slides" in plan.modalities:
             self.bags = cohort.bags()
             self.present["slides"] = torch.tensor(cohort.has_slides)
+        self._padded: dict[tuple[int, ...], Bags] = {}
+        self._room = PADDED_BYTES
 
     def __len__(self) -> int:
         return len(self.cohort.patients)
@@ -81,8 +86,7 @@ class PatientData:
         picked = torch.tensor(list(rows), dtype=torch.int64)
         inputs: dict[str, Bags | Float[Tensor, "patient feature"]] = {}
         if "slides" in self.plan.modalities:
-            drawn = [self._sample(row, key) for row, key in zip(rows, keys, strict=True)]
-            inputs["slides"] = self.pad(drawn)
+            inputs["slides"] = self._slides(tuple(rows), keys)
         if "omics" in self.plan.modalities:
             inputs["omics"] = self.omics[picked]
         present = {modality: mask[picked] for modality, mask in self.present.items()}
@@ -108,6 +112,17 @@ class PatientData:
         if mask.any():
             features[mask] = self.plan.scaling.transform_patches(np.concatenate(bags))
         return Bags(torch.from_numpy(features), torch.from_numpy(mask))
+
+    def _slides(self, rows: tuple[int, ...], keys: Sequence[int]) -> Bags:
+        """Return the drawn bags; a batch whose bags all fit whole is the same in every step."""
+        if rows in self._padded:
+            return self._padded[rows]
+        bags = self.pad([self._sample(row, key) for row, key in zip(rows, keys, strict=True)])
+        whole = all(self.bags.patches(row) <= self.max_patches for row in rows)
+        if whole and bags.features.nbytes <= self._room:
+            self._room -= bags.features.nbytes
+            self._padded[rows] = bags
+        return bags
 
     def _sample(self, row: int, key: int) -> Float[np.ndarray, "patch feature"]:
         """Draw patches only from a bag that holds too many."""
