@@ -223,25 +223,33 @@ def _rivals(base: RunConfig, seeds: Sequence[int], home: Path) -> Iterator[dict]
     """Yield ridge Cox on principal components, without and with age, for each seed."""
     mean = None
     for seed in seeds:
-        started = time.monotonic()
-        cohort = read_cohort(home / f"sites-pooled-{seed}" / POOLED)
-        patients = _patients(cohort, replace(base, seed=seed))
-        mean = mean_patches(cohort) if mean is None else mean
-        parts = list(blocks(cohort, patients.rows("train"), mean, base.data.clip))
-        variants = {"ridge Cox": parts}
-        if "age" in cohort.clinical.columns:
-            age = column(cohort, "age", patients.rows("train"))
-            variants["ridge Cox + age"] = [*parts, age]
-        for name, chosen in variants.items():
-            found = ridge_cox(np.concatenate(chosen, axis=1), patients, base)
-            yield {
-                "model": name,
-                "setting": "pooled",
-                "seed": seed,
-                "validation": found["validation"],
-                **_test_figures(found),
-                "seconds": time.monotonic() - started,
-            }
+        kept = home / f"ridge-{seed}.json"
+        if not kept.is_file():
+            cohort = read_cohort(home / f"sites-pooled-{seed}" / POOLED)
+            mean = mean_patches(cohort) if mean is None else mean
+            rows = list(_ridge_rows(cohort, mean, replace(base, seed=seed)))
+            kept.write_text(json.dumps(rows))
+        yield from json.loads(kept.read_text())
+
+
+def _ridge_rows(cohort: Cohort, mean: np.ndarray, config: RunConfig) -> Iterator[dict]:
+    started, patients = time.monotonic(), _patients(cohort, config)
+    parts = list(blocks(cohort, patients.rows("train"), mean, config.data.clip))
+    variants = {"ridge Cox": parts}
+    if "age" in cohort.clinical.columns:
+        age = column(cohort, "age", patients.rows("train"))
+        variants["ridge Cox + age"] = [*parts, age]
+    for name, chosen in variants.items():
+        found = ridge_cox(np.concatenate(chosen, axis=1), patients, config)
+        yield {
+            "model": name,
+            "setting": "pooled",
+            "seed": config.seed,
+            "validation": found["validation"],
+            **_test_figures(found),
+            "penalty": found["penalty"],
+            "seconds": time.monotonic() - started,
+        }
 
 
 def _key(run: Run) -> dict:
@@ -286,4 +294,7 @@ def _cell(name: str, value: object) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ConcordError as problem:
+        sys.exit(str(problem))
