@@ -29,8 +29,8 @@ def test_averages_are_weighted(strategy):
 
 
 def test_fedadam_steps_from_the_current_model():
-    # The average lies 1 away, so m is .1 and v is .01. Flower's first step goes m / (sqrt v + .001)
-    # of server_lr, times a correction for the first round.
+    # The average lies one away: the first moment is a tenth of that, the second a hundredth.
+    # Flower's step is server_lr times first / (root of second + .001), corrected for round 1.
     joined = Aggregator(FederationConfig(strategy="fedadam", server_lr=0.5)).join(1, MODEL, two())
     step = 0.5 * 0.1 / 0.101 * np.sqrt(1 - 0.99**2) / (1 - 0.9**2)
     np.testing.assert_allclose(joined["w"] - MODEL["w"], [[step, step]], rtol=1e-5)

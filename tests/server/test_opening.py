@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fusion.config import FederationConfig, from_flat
+from fusion.config import from_flat
 from fusion.errors import ConfigError, FederationError
 from fusion.readers.scaling import ScalingSums
 from server.inbox import Answer, Failure, Inbox
@@ -178,7 +178,3 @@ def test_scaling_needs_one_answer():
     post = Post(site(), silent=["lyon"])
     with pytest.raises(FederationError, match=r"scaling sums, got none \(lyon: no answer\)"):
         agree(post, describe(post)[0], from_flat(RUN))
-
-
-def test_the_settings_of_the_federation_are_defaults():
-    assert FederationConfig().min_sites == 1

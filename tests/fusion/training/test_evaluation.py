@@ -3,7 +3,6 @@ import pytest
 import torch
 
 import fusion.training.evaluation as evaluation
-from fusion.config import ModelConfig
 from fusion.models.build import MODELS
 from fusion.training.data import PatientData
 from fusion.training.evaluation import embed, embed_mean_input, log_hazards
@@ -68,7 +67,3 @@ def test_the_mean_input_is_embedded_without_any_patient(network, plan):
     expected = network.model.eval().encode("omics", torch.zeros(1, 40))[0]
     torch.testing.assert_close(found["omics"], expected)
     assert found["slides"].shape == (2, 4)
-
-
-def test_small_settings_are_really_small():
-    assert ModelConfig().width > 4

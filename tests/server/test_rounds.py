@@ -1,0 +1,186 @@
+import numpy as np
+import pytest
+from flwr.app import Array, Error, Message, MetricRecord
+
+TRAINERS = ["bergen", "lyon", "porto"]
+
+
+@pytest.fixture
+def spoil(tiny, lead, watching):
+    """Run with one site's answer of the first round changed."""
+
+    def spoil(change, *, kind="train", site="lyon", settings=None):
+        def at(seen):
+            hit = seen.site == site and seen.kind == kind and seen.round in (0, 1)
+            return change(seen) if hit else None
+
+        return lead(tiny(settings), watching(at))
+
+    return spoil
+
+
+def failing(seen):
+    return Message(Error(code=100, reason="1 slide lacks a bag."), reply_to=seen.request)
+
+
+def with_weights(change):
+    def changed(seen):
+        record = seen.reply.content["model"]
+        name = sorted(record)[0]
+        record[name] = Array(change(record[name].numpy().copy()))
+        return seen.reply
+
+    return changed
+
+
+def not_finite(values):
+    values.flat[0] = np.nan
+    return values
+
+
+def test_a_round_is_one_exchange_with_each_site(finished):
+    kinds = [(e.kind, e.round) for e in finished.exchanges if e.site == "lyon"]
+    assert kinds == [
+        ("query.describe", 0), ("query.scaling", 0), ("train", 1), ("train", 2),
+        ("evaluate", 0), ("query.reference", 0), ("evaluate", 0),
+    ]  # fmt: skip
+
+
+def test_every_model_received_is_validated_once(finished):
+    records = finished.result["rounds"]
+    assert [record["round"] for record in records] == [0, 1, 2]
+    validation = sum(site["patients"]["validation"] for site in finished.result["sites"])
+    for record in records:
+        assert sum(site["patients"] for site in record["sites"]) == validation
+        assert record["loss"]["validation"] is not None
+
+
+def test_rounds_tell_who_answered_and_how_long_they_trained(finished):
+    first, *trained = finished.result["rounds"]
+    assert (first["answered"], first["steps"]) == ([], 0)
+    for record in trained:
+        assert (record["answered"], record["failed"], record["steps"]) == (TRAINERS, [], 2)
+        assert record["accepted"]
+        assert np.isfinite(record["loss"]["train"])
+
+
+def test_an_audit_that_is_due_comes_with_the_round(finished):
+    # every round: the model of round 1 is audited when it is received in round 2
+    audits = [record["audit"] for record in finished.result["rounds"]]
+    assert [audit is not None for audit in audits] == [False, True, False]
+    assert (audits[1]["split"], audits[1]["background"]) == ("validation", "input-mean")
+
+
+def test_the_best_validated_round_is_chosen(finished):
+    values = [record["concordance"]["value"] for record in finished.result["rounds"]]
+    chosen = finished.result["model"]["chosen_round"]
+    assert chosen >= 1
+    assert values[chosen] == max(values[1:])
+
+
+def test_the_lowest_loss_is_chosen_if_asked_for(tiny, lead):
+    result = lead(tiny({"evaluation.selection": "loss", "rounds": 3})).result
+    losses = [record["loss"]["validation"] for record in result["rounds"]]
+    assert losses[result["model"]["chosen_round"]] == min(losses[1:])
+
+
+def test_a_site_that_fails_is_named_and_the_run_goes_on(spoil):
+    rounds = spoil(failing).result["rounds"]
+    assert rounds[1]["failed"] == [{"site": "lyon", "reason": "1 slide lacks a bag."}]
+    assert rounds[1]["answered"] == ["bergen", "porto"]
+    assert rounds[2]["answered"] == TRAINERS
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (not_finite, "holds values that are not finite"),
+        (lambda values: values.T[None], "must be float32 of shape"),
+        (lambda values: values.astype(np.float64), "got float64"),
+    ],
+    ids=["nan", "shape", "type"],
+)
+def test_an_update_that_does_not_fit_is_refused_and_named(spoil, change, reason):
+    first = spoil(with_weights(change)).result["rounds"][1]
+    assert first["answered"] == ["bergen", "porto"]
+    assert first["failed"][0]["site"] == "lyon"
+    assert first["failed"][0]["reason"].startswith("update refused: ")
+    assert reason in first["failed"][0]["reason"]
+
+
+def test_a_refused_update_changes_nothing(spoil):
+    joined = []
+    for change in (failing, with_weights(not_finite)):
+        second = next(e for e in spoil(change).exchanges if e.round == 2)
+        arrays = second.request.content["model"].items()
+        joined.append({name: array.numpy().tobytes() for name, array in arrays})
+    assert joined[0] == joined[1]
+
+
+def test_a_loss_that_is_not_finite_does_not_end_the_run(spoil):
+    def odd(seen):
+        figures = dict(seen.reply.content["figures"]) | {"train-loss": float("nan")}
+        seen.reply.content["figures"] = MetricRecord(figures)
+        return seen.reply
+
+    first = spoil(odd).result["rounds"][1]
+    assert "training loss must be finite, got nan" in first["failed"][0]["reason"]
+
+
+def test_too_few_answers_leave_the_model_as_it_was(spoil):
+    result = spoil(failing, settings={"federation.min-sites": 3})
+    rounds = result.result["rounds"]
+    assert [record["accepted"] for record in rounds] == [True, False, True]
+    received = [
+        e.request.content["model"] for e in result.exchanges if e.round and e.site == "porto"
+    ]
+    assert all((received[0][n].numpy() == received[1][n].numpy()).all() for n in received[0])
+
+
+def test_everybody_failing_leaves_the_model_as_it_was(tiny, lead, watching):
+    def at(seen):
+        return failing(seen) if seen.round == 1 else None
+
+    rounds = lead(tiny(), watching(at)).result["rounds"]
+    assert rounds[1]["answered"] == []
+    assert not rounds[1]["accepted"]
+    assert rounds[2]["accepted"]
+
+
+@pytest.mark.parametrize("kind", ["query.describe", "query.scaling", "query.reference"])
+def test_a_site_that_fails_outside_the_rounds_does_not_end_the_run(spoil, kind):
+    result = spoil(failing, kind=kind).result
+    assert result["evaluation"]["pooled"]["concordance"]["value"] is not None
+
+
+def test_a_site_that_never_describes_itself_is_named(spoil):
+    result = spoil(failing, kind="query.describe").result
+    assert [site["name"] for site in result["sites"]] == ["bergen", "porto"]
+    assert any("1 slide lacks a bag." in sentence for sentence in result["not_measured"])
+
+
+def test_updates_are_weighted_by_training_patients_or_events(tiny, lead, finished):
+    def weights(exchanges):
+        return [e.reply.content["figures"]["num-examples"] for e in exchanges if e.round == 1]
+
+    sites = finished.result["sites"]
+    assert weights(finished.exchanges) == [site["patients"]["train"] for site in sites]
+    by_events = lead(tiny({"federation.weighting": "events"}))
+    assert weights(by_events.exchanges) == [site["events"]["train"] for site in sites]
+
+
+def test_the_joined_model_is_the_weighted_mean_of_the_updates(finished):
+    first = [e for e in finished.exchanges if e.round == 1]
+    second = next(e for e in finished.exchanges if e.round == 2)
+    shares = np.array([e.reply.content["figures"]["num-examples"] for e in first])
+    for name, joined in second.request.content["model"].items():
+        parts = np.stack([e.reply.content["model"][name].numpy() for e in first])
+        mean = np.tensordot(shares / shares.sum(), parts, 1)
+        np.testing.assert_allclose(joined.numpy(), mean, rtol=1e-5, atol=1e-6)
+
+
+def test_all_sites_receive_the_same_model(finished):
+    for number in (1, 2):
+        received = [e.request.content["model"] for e in finished.exchanges if e.round == number]
+        for name in received[0]:
+            assert len({record[name].numpy().tobytes() for record in received}) == 1
