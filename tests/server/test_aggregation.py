@@ -23,8 +23,8 @@ def two():
 
 @pytest.mark.parametrize("strategy", ["fedavg", "fedprox"])
 def test_averages_are_weighted(strategy):
-    joined = Aggregator(FederationConfig(strategy=strategy)).join(1, MODEL, two())
-    # (3 * 1 + 1 * 5) / 4 and (3 * 4 + 1 * 0) / 4
+    # The average lies one away: the first moment is a tenth of that, the second a hundredth.
+    # Flower then steps server_lr * first / (root of second + tau), corrected for the first round.
     np.testing.assert_allclose(joined["w"], [[2, 3]])
 
 
