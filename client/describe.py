@@ -25,15 +25,15 @@ def describe(settings: Settings) -> Answer:
     """
     site = open_site(settings)
     cohort = site.cohort
-    tables = [table for table in cohort.tables if _wanted(table, settings.run)]
-    features = {f"features:{table}": list(cohort.tables[table].genes) for table in tables}
+    wanted = [table for table in cohort.tables if _wanted(table, settings.run)]
+    features = {f"features:{table}": list(cohort.tables[table].genes) for table in wanted}
     facts: dict[str, Fact] = {
         "site": cohort.name,
         "role": cohort.role,
         "encoder": cohort.encoder,
         "feature-width": cohort.feature_width,
         "data-hash": cohort.fingerprint,
-        "tables": tables,
+        "tables": list(cohort.tables),
     }
     return Answer(facts={**facts, **features}, sums=_counts(site, settings.run))
 
