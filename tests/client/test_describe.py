@@ -29,9 +29,9 @@ def test_the_histogram_counts_training_patients_alone(settings_at):
     assert sums["outcome-histogram"][:, 1].sum() == sums["events"][0]
 
 
-def test_tables_that_nobody_asked_for_are_not_told(settings_at):
+def test_genes_of_tables_that_nobody_asked_for_are_not_told(settings_at):
     facts = describe(settings_at(changes={"data.omics": "cnv"})).facts
-    assert facts["tables"] == []
+    assert facts["tables"] == ["rna"]
     assert not [name for name in facts if name.startswith("features")]
 
 

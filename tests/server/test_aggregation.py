@@ -23,8 +23,8 @@ def two():
 
 @pytest.mark.parametrize("strategy", ["fedavg", "fedprox"])
 def test_averages_are_weighted(strategy):
-    # The average lies one away: the first moment is a tenth of that, the second a hundredth.
-    # Flower then steps server_lr * first / (root of second + tau), corrected for the first round.
+    # weights 3 and 1: a quarter of 3 + 5, and of 12 + 0
+    joined = Aggregator(FederationConfig(strategy=strategy)).join(1, MODEL, two())
     np.testing.assert_allclose(joined["w"], [[2, 3]])
 
 
