@@ -1,0 +1,125 @@
+import pandas as pd
+import pytest
+
+from fusion.readers.cohort import read_cohort
+
+
+def edit(site, old, new):
+    path = site / "site.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def rewrite(site, change):
+    change(pd.read_csv(site / "clinical.csv")).to_csv(site / "clinical.csv", index=False)
+
+
+def of(result, name):
+    return next(site for site in result["sites"] if site["name"] == name)
+
+
+@pytest.fixture
+def run(tiny, lead, own_hospitals):
+    def run(changes=None):
+        found = lead(tiny({"rounds": 1, **(changes or {})}, sites=own_hospitals))
+        assert found.result["rounds"][1]["failed"] == []
+        return found
+
+    return run
+
+
+@pytest.mark.parametrize("way", ["site.toml", "setting"])
+def test_an_evaluate_only_site_is_tested_and_never_trains(run, own_hospitals, way):
+    if way == "site.toml":
+        edit(own_hospitals / "lyon", 'role = "train"', 'role = "evaluate-only"')
+    found = run({"split.hold-out": "lyon"} if way == "setting" else None)
+    assert {e.kind for e in found.exchanges if e.site == "lyon"} == {"query.describe", "evaluate"}
+    told = of(found.result, "lyon")
+    assert (told["role"], told["patients"]["test"], told["rounds_answered"]) == (
+        "evaluate-only",
+        24,
+        0,
+    )
+    assert any("other than those held out" in text for text in found.result["not_measured"])
+
+
+def test_only_held_out_sites_are_tested_if_the_others_keep_no_test(run, own_hospitals):
+    edit(own_hospitals / "lyon", 'role = "train"', 'role = "evaluate-only"')
+    found = run({"split.test": 0.0})
+    assert [site["name"] for site in found.result["evaluation"]["sites"]] == ["lyon"]
+
+
+@pytest.mark.parametrize("objective", ["cox", "discrete-time"])
+def test_a_site_without_events_trains_and_is_counted(run, own_hospitals, objective):
+    rewrite(own_hospitals / "lyon", lambda table: table.assign(event=0))
+    found = run({"objective.name": objective})
+    assert found.result["rounds"][1]["answered"] == ["bergen", "lyon", "porto"]
+    site = next(s for s in found.result["evaluation"]["sites"] if s["name"] == "lyon")
+    assert site["note"] == "0 events: not interpretable"
+    assert site["concordance"]["value"] is None
+    assert site["concordance"]["reason"]
+    lyon = next(e for e in found.exchanges if e.round and e.site == "lyon")
+    assert (lyon.reply.content["figures"]["train-loss"] == 0) == (objective == "cox")
+
+
+def test_two_sites_are_enough(run, own_hospitals, tmp_path):
+    (own_hospitals / "lyon").rename(tmp_path / "elsewhere")
+    assert len(run().result["sites"]) == 2
+
+
+def test_one_site_is_enough(run, own_hospitals, tmp_path):
+    for name in ("lyon", "porto"):
+        (own_hospitals / name).rename(tmp_path / name)
+    assert run().result["evaluation"]["pooled"]["concordance"]["value"] is not None
+
+
+@pytest.mark.parametrize("model", ["gated", "cross_attention", "late"])
+def test_a_site_without_slides_trains_with_the_others(run, own_hospitals, model):
+    text = (own_hospitals / "lyon" / "site.toml").read_text()
+    start, end = text.index("[features]"), text.index("[clinical]")
+    (own_hospitals / "lyon" / "site.toml").write_text(text[:start] + text[end:])
+    found = run({"model.name": model})
+    assert of(found.result, "lyon")["missing"]["slides"] == 24
+    audit = {site["name"]: site for site in found.result["audit"]["sites"]}
+    assert audit["lyon"]["patients"] == 0
+    assert audit["lyon"]["shares"]["local"]["value"] is None
+
+
+def test_a_site_without_omics_trains_with_the_others(run, own_hospitals):
+    edit(own_hospitals / "lyon", '[omics]\nrna = "rna.parquet"\n', "")
+    found = run()
+    assert of(found.result, "lyon")["missing"]["omics"] == 24
+    assert found.result["inputs"]["tables"] == ["rna"]
+
+
+def test_genes_in_another_order_change_nothing(run, own_hospitals, tiny, lead):
+    straight = lead(tiny({"rounds": 1}))
+    path = own_hospitals / "lyon" / "rna.parquet"
+    table = pd.read_parquet(path)
+    table[["patient", *table.columns[:0:-1]]].to_parquet(path, index=False)
+    assert run().result["model"]["sha256"] == straight.result["model"]["sha256"]
+
+
+def test_genes_that_one_site_lacks_are_left_out_and_counted(run, own_hospitals):
+    path = own_hospitals / "lyon" / "rna.parquet"
+    pd.read_parquet(path).drop(columns=["GENE01", "GENE07"]).to_parquet(path, index=False)
+    told = run().result["inputs"]
+    assert (told["features_used"], told["features_dropped"]) == (38, 2)
+
+
+def test_a_censored_patient_of_zero_time_is_kept(run, own_hospitals):
+    patient = read_cohort(own_hospitals / "lyon").patients[0]
+    rewrite(own_hospitals / "lyon", lambda table: table.assign(
+        time_days=table["time_days"].where(table["patient"] != patient, 0),
+        event=table["event"].where(table["patient"] != patient, 0),
+    ))  # fmt: skip
+    assert of(run().result, "lyon")["patients"]["total"] == 24
+
+
+def test_a_site_of_two_patients_takes_part(run, own_hospitals):
+    rewrite(own_hospitals / "lyon", lambda table: table[table["patient"].isin(
+        sorted(set(table["patient"]))[:2])])  # fmt: skip
+    assert (
+        sum(of(run().result, "lyon")["patients"][k] for k in ("train", "validation", "test")) == 2
+    )
