@@ -13,136 +13,35 @@ from typing import Any, TypeAlias
 
 from fusion.errors import ConfigError
 from fusion.registry import nearest
+from fusion.sections import (
+    AuditConfig,
+    DataConfig,
+    EvaluationConfig,
+    FederationConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    SplitConfig,
+    TrainingConfig,
+)
 
 Scalar: TypeAlias = str | int | float | bool
 
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Which fusion model, and how large."""
-
-    name: str = "gated"
-    tokens: int = 4
-    """Tokens a modality; 1 is the published configuration."""
-    width: int = 32
-    """Width of a token."""
-    hidden: int = 32
-    """Width of the hidden layer of the fusion head, and of projections inside it."""
-    heads: int = 4
-    """Attention heads (cross_attention)."""
-    rank: int = 16
-    """Rank of the bilinear factors (bilinear)."""
-    dropout: float = 0.25
-    """Probability that an element is dropped inside the fusion head."""
-    input_dropout: float = 0.25
-    """Probability that an input feature is dropped before a modality's encoder."""
-    norm: str = "layer"
-    """`layer`, or `batch` (refused under differential privacy)."""
-    pooling: str = "mean"
-    """How patches become tokens: `mean` or `attention` (gated attention)."""
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """What a model reads."""
-
-    omics: str = "all"
-    """Omics tables, comma-separated, or `all` that every site has."""
-    clinical: str = ""
-    """Clinical columns appended to the omics vector, comma-separated."""
-    max_patches: int = 512
-    """Patches a patient drawn anew for each training step; evaluation reads all."""
-    clip: float = 5.0
-    """Omics values are cut to [-clip, clip] before anything else; 0 = never."""
-    scaling: str = "federated"
-    """`federated` (mergeable sums over training patients) or a JSON file of public statistics."""
-
-
-@dataclass(frozen=True)
-class SplitConfig:
-    """How each site's patients are divided, balanced by event."""
-
-    validation: float = 0.16
-    test: float = 0.20
-    hold_out: str = ""
-    """Names of sites that only evaluate, comma-separated."""
-
-
-@dataclass(frozen=True)
-class ObjectiveConfig:
-    """What training minimises."""
-
-    name: str = "discrete-time"
-    ties: str = "efron"
-    """`efron` or `breslow` (cox)."""
-    intervals: int = 10
-    """Time intervals of the shared baseline (discrete-time, piecewise-exponential)."""
-    cuts: str = ""
-    """Inner interval edges in days, comma-separated; empty = quantiles of all sites' events."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How one site trains in one round."""
-
-    local_steps: int = 10
-    batch_patients: int = 0
-    """Patients whose gradient makes a step; 0 = all of the site's training patients."""
-    micro_batch: int = 64
-    """Patients held in memory at once; changes memory, never the result."""
-    optimiser: str = "adamw"
-    """`adamw`, `adam` or `sgd`."""
-    lr: float = 5e-4
-    weight_decay: float = 0.1
-    schedule: str = "cosine"
-    """Learning rate over the rounds: `constant` or `cosine` (to a tenth)."""
-
-
-@dataclass(frozen=True)
-class FederationConfig:
-    """How the coordinator joins the sites' updates."""
-
-    strategy: str = "fedavg"
-    weighting: str = "patients"
-    """`patients` or `events` of the training split."""
-    proximal_mu: float = 0.01
-    """Pull towards the global model (fedprox)."""
-    server_lr: float = 0.1
-    """Step of the coordinator's optimiser (fedadam, fedyogi)."""
-    min_sites: int = 1
-    """A round is complete with so many valid answers; with fewer it leaves the model as it was."""
-    expected_sites: int = 0
-    """Sites to wait for at the start; 0 = whoever is there once anyone is."""
-    wait_seconds: float = 120.0
-    """How long to wait for the expected sites."""
-    timeout_seconds: float = 3600.0
-    """How long one exchange may take."""
-
-
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """What is measured, on which shared grids."""
-
-    time_step: float = 91.3125
-    """Width of a time bin in days (a quarter of a year)."""
-    time_bins: int = 60
-    """Number of time bins; later times fall into the last."""
-    risk_bins: int = 64
-    """Number of risk bins of the mergeable counts."""
-    horizons: str = "365.25,1095.75,1826.25"
-    """Times in days at which calibration and predicted survival are stated."""
-    selection: str = "concordance"
-    """The validation figure that chooses the round: `concordance` or `loss`."""
-
-
-@dataclass(frozen=True)
-class AuditConfig:
-    """How the use of the modalities together is measured."""
-
-    every: int = 0
-    """Audit the received model every so many rounds (on validation); 0 = only the chosen model."""
-    background: str = "embedding-mean"
-    """What stands for a hidden modality at the end: `embedding-mean`, `input-mean` or `zero`."""
+__all__ = [
+    "AuditConfig",
+    "DataConfig",
+    "EvaluationConfig",
+    "FederationConfig",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "RunConfig",
+    "SplitConfig",
+    "TrainingConfig",
+    "flatten",
+    "from_flat",
+    "from_toml",
+    "names",
+    "numbers",
+]
 
 
 @dataclass(frozen=True)
