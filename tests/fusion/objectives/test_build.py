@@ -49,7 +49,7 @@ def test_an_objective_keeps_the_precision_of_the_risks(objective):
 
 
 def test_the_settings_choose_the_ties():
-    built = build_objective(ObjectiveConfig(ties="breslow"), INTERVALS)
+    built = build_objective(ObjectiveConfig(name="cox", ties="breslow"), INTERVALS)
     assert built.ties == "breslow"
 
 
