@@ -18,14 +18,14 @@ def test_a_site_tells_its_facts(settings_at):
 def test_a_site_counts_its_patients(settings_at):
     settings = settings_at()
     sums, site = describe(settings).sums, open_site(settings)
-    assert sums["patients"].tolist() == [12, 6, 6]
+    assert sums["patients"].tolist() == [10, 6, 8]
     assert sums["events"].sum() == site.cohort.event.sum()
     assert sums["missing"].tolist() == [2, 2, 0]
 
 
 def test_the_histogram_counts_training_patients_alone(settings_at):
     sums = describe(settings_at()).sums
-    assert sums["outcome-histogram"].sum() == 12
+    assert sums["outcome-histogram"].sum() == 10
     assert sums["outcome-histogram"][:, 1].sum() == sums["events"][0]
 
 

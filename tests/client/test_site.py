@@ -10,7 +10,7 @@ def test_every_patient_is_in_one_split(settings_at):
     site = open_site(settings_at())
     rows = [site.rows(split) for split in ("train", "validation", "test")]
     assert sorted(row for part in rows for row in part) == list(range(24))
-    assert [len(part) for part in rows] == [12, 6, 6]
+    assert [len(part) for part in rows] == [10, 6, 8]
 
 
 def test_a_run_reads_a_folder_once(settings_at):

@@ -78,6 +78,13 @@ def test_the_best_validated_round_is_chosen(finished):
     assert values[chosen] == max(values[1:])
 
 
+def test_the_untrained_model_is_never_chosen(tiny, lead):
+    """Without a step all models are equal, the untrained one among them."""
+    result = lead(tiny({"training.lr": 0.0, "evaluation.selection": "loss"})).result
+    assert len({record["loss"]["validation"] for record in result["rounds"]}) == 1
+    assert result["model"]["chosen_round"] == 1
+
+
 def test_the_lowest_loss_is_chosen_if_asked_for(tiny, lead):
     result = lead(tiny({"evaluation.selection": "loss", "rounds": 3})).result
     losses = [record["loss"]["validation"] for record in result["rounds"]]
