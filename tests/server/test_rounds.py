@@ -2,6 +2,12 @@ import numpy as np
 import pytest
 from flwr.app import Array, Error, Message, MetricRecord
 
+from fusion.training.plan import Plan
+from server.inbox import Inbox, _answer
+from server.progress import Progress
+from server.rounds import Company, first_record, validated
+from server.scores import add_up
+
 TRAINERS = ["bergen", "lyon", "porto"]
 
 
@@ -78,11 +84,14 @@ def test_the_best_validated_round_is_chosen(finished):
     assert values[chosen] == max(values[1:])
 
 
-def test_the_untrained_model_is_never_chosen(tiny, lead):
-    """Without a step all models are equal, the untrained one among them."""
-    result = lead(tiny({"training.lr": 0.0, "evaluation.selection": "loss"})).result
-    assert len({record["loss"]["validation"] for record in result["rounds"]}) == 1
-    assert result["model"]["chosen_round"] == 1
+@pytest.mark.parametrize(("number", "chosen"), [(0, 0), (1, 1)])
+def test_the_untrained_model_is_never_chosen(finished, number, chosen):
+    answers = [_answer(e.site, e.reply) for e in finished.exchanges if e.round == 1]
+    plan = Plan.from_text(finished.plan)
+    company = Company(object.__new__(Inbox), [], plan, finished.config)
+    score = add_up(answers, company.yardstick(0.0, 1.0))
+    progress = Progress(number, {}, {}, records=(first_record(),))
+    assert validated(company, progress, score, answers).best_round == chosen
 
 
 def test_the_lowest_loss_is_chosen_if_asked_for(tiny, lead):
