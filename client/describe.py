@@ -61,9 +61,7 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
     clip, training = settings.run.data.clip, site.split == "train"
     sums = {"scaling.omics": omics_sums(vector, training=training, clip=clip).to_array()}
     if site.cohort.feature_width:
-        slides = slide_sums(
-            site.cohort.bags(), patients=site.rows("train"), width=site.cohort.feature_width
-        )
+        slides = slide_sums(site.bags, patients=site.rows("train"), width=site.cohort.feature_width)
         sums["scaling.slides"] = slides.to_array()
     measured = [not name.startswith(f"{CLINICAL}:") for name in vector.names]
     known = vector.values[training][:, measured]

@@ -8,6 +8,7 @@ import numpy as np
 
 from client.settings import Settings
 from fusion.config import RunConfig, names
+from fusion.readers.bags import BagReader
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.readers.folds import assign_split
 from fusion.training.data import PatientData
@@ -23,6 +24,7 @@ class Site:
     Attributes:
         cohort: What the folder holds.
         split: `train`, `validation` or `test` for each patient.
+        bags: Reader of their patches, with its memory.
 
     Privacy: holds patient data; nothing here leaves the site.
 
@@ -31,6 +33,7 @@ class Site:
 
     cohort: Cohort
     split: np.ndarray
+    bags: BagReader
 
     def rows(self, split: str) -> list[int]:
         """Return the patients of one split."""
@@ -71,13 +74,15 @@ def _read_site(folder: Path, run: RunConfig, run_id: int) -> Site:  # noqa: ARG0
     split = assign_split(
         cohort, validation=run.split.validation, test=run.split.test, seed=run.seed
     )
-    return Site(cohort, split)
+    return Site(cohort, split, cohort.bags())
 
 
 @lru_cache(maxsize=128)
 def _scale(folder: Path, run: RunConfig, run_id: int, plan_text: str) -> PatientData:
-    cohort = _read_site(folder, run, run_id).cohort
-    return PatientData(cohort, _plan(plan_text), max_patches=run.data.max_patches)
+    site = _read_site(folder, run, run_id)
+    return PatientData(
+        site.cohort, _plan(plan_text), bags=site.bags, max_patches=run.data.max_patches
+    )
 
 
 @lru_cache(maxsize=8)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from fusion.readers.bags import BagReader
 from fusion.readers.cohort import Cohort
 from fusion.readers.omics import align, held_tables, omics_vector
 from fusion.seeding import digest, generator
@@ -42,13 +43,16 @@ class PatientData:
         cohort: The checked folder.
         plan: What the sites agreed on.
         max_patches: Patches a patient drawn for each training step.
+        bags: A reader of the cohort's patches that may hold some already; a new one if None.
 
     Privacy: holds patient data; nothing here leaves the site.
 
     Source: own.
     """
 
-    def __init__(self, cohort: Cohort, plan: Plan, *, max_patches: int) -> None:
+    def __init__(
+        self, cohort: Cohort, plan: Plan, *, max_patches: int, bags: BagReader | None = None
+    ) -> None:
         self.cohort, self.plan, self.max_patches = cohort, plan, max_patches
         self.time = torch.tensor(cohort.time)
         self.event = torch.tensor(cohort.event)
@@ -61,7 +65,7 @@ class PatientData:
             self.omics = torch.tensor(plan.scaling.transform_omics(vector))
             self.present["omics"] = torch.tensor(vector.present)
         if "slides" in plan.modalities:
-            self.bags = cohort.bags()
+            self.bags = bags or cohort.bags()
             self.present["slides"] = torch.tensor(cohort.has_slides)
         self._padded: dict[tuple[int, ...], Bags] = {}
         self._room = PADDED_BYTES

@@ -90,19 +90,28 @@ def _accumulate(
 ) -> float:
     """Add one step's gradient to the parameters and return its loss."""
     network.train()
-    chosen = _choose(rows, config.batch_patients, draw)
-    compared = list(rows) if network.objective.couples_patients else chosen
-    if compared == chosen and len(chosen) <= config.micro_batch:
-        loss = _loss(network, _forward(network, data, chosen, draw), data, chosen)
-        loss.backward()
-        return float(loss.detach())
-    total, pull = _first_pass(network, data, compared, config.micro_batch, draw)
-    scale = len(compared) / len(chosen)
-    for part in _parts(chosen, config.micro_batch):
+    chosen, size = _choose(rows, config.batch_patients, draw), config.micro_batch
+    if not network.objective.couples_patients:
+        parts = _parts(chosen, size)
+        return sum(_back(network, data, part, draw, len(part) / len(chosen)) for part in parts)
+    if len(chosen) == len(rows) <= size:
+        return _back(network, data, chosen, draw, 1.0)
+    loss, pull = _first_pass(network, data, rows, size, draw)
+    scale = len(rows) / len(chosen)
+    for part in _parts(chosen, size):
         outputs = _forward(network, data, part, draw)
         slope = torch.stack([pull[row] for row in part])
         (outputs * slope).sum().mul(scale).backward()
-    return total
+    return loss
+
+
+def _back(
+    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw, share: float
+) -> float:
+    """Back-propagate `share` of the loss of some patients in one pass, and return it."""
+    loss = _loss(network, _forward(network, data, rows, draw), data, rows) * share
+    loss.backward()
+    return float(loss.detach())
 
 
 def _first_pass(
