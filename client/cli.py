@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict.add_argument("folder", type=Path, metavar="SITE")
     predict.add_argument("--model", type=Path, required=True, help="model.safetensors of a run")
     predict.add_argument("--out", type=Path, required=True, help="csv to write; it stays here")
+    predict.add_argument("--json", action="store_true", help="one JSON document on stdout")
     predict.set_defaults(run=_predict)
     return run_command(parser, arguments)
 
@@ -46,10 +47,14 @@ def _predict(parsed: argparse.Namespace) -> int:
     from client.predict import predict
 
     predictions = predict(parsed.folder, parsed.model)
-    for warning in predictions.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     predictions.write(parsed.out)
-    print(f"{len(predictions.table)} patients: {parsed.out}")
+    patients, warnings = len(predictions.table), list(predictions.warnings)
+    if parsed.json:
+        print(to_json({"patients": patients, "out": str(parsed.out), "warnings": warnings}))
+        return 0
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"{patients} patients: {parsed.out}")
     return 0
 
 

@@ -75,7 +75,7 @@ class TrainingConfig:
     batch_patients: int = 0
     """Patients whose gradient makes a step; 0 = all of the site's training patients."""
     micro_batch: int = 64
-    """Patients held in memory at once; changes memory, never the result."""
+    """Patients held in memory at once; changes the result only with model.norm = batch."""
     optimiser: str = "adamw"
     """`adamw`, `adam` or `sgd`."""
     lr: float = 5e-4

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusion.commands import run_command
+from fusion.commands import run_command, to_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,6 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser("report", help="rebuild report.html from a run's result.json")
     report.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
+    report.add_argument("--json", action="store_true", help="the result on stdout, as JSON")
     report.set_defaults(run=_report)
     return run_command(parser, arguments)
 
@@ -23,8 +24,8 @@ def _report(parsed: argparse.Namespace) -> int:
     from server.summary import summarise
 
     result = read_result(parsed.folder)
-    print(summarise(result))
-    print(f"\nReport: {write_report(parsed.folder, result)}")
+    path = write_report(parsed.folder, result)
+    print(to_json(result) if parsed.json else f"{summarise(result)}\n\nReport: {path}")
     return 0
 
 

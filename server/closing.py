@@ -18,6 +18,7 @@ from server.inbox import Answer, Failure, request
 from server.opening import training_counts
 from server.progress import Progress
 from server.rounds import Company
+from server.scores import readable
 
 CENSORING_SOURCE = "training patients of all sites, by time bin"
 
@@ -72,7 +73,13 @@ def refer(company: Company, progress: Progress) -> Reference:
     load_weights(network, dict(progress.best))
     plain = company.yardstick(progress.centre, progress.scale)
     content = request(plain.to_words() | {"plan": company.plan_text}, model=progress.best)
-    answers, failures = company.inbox.ask("query.reference", content, company.trainers)
+
+    def check(answer: Answer) -> None:
+        BaselineSums.from_array(answer.sums["baseline"].reshape(3, plain.time_grid.count))
+        MomentSums.from_array(answer.sums["risk-moments"])
+        EmbeddingSums.from_array(answer.sums["embedding-means"], network.model.shapes)
+
+    answers, failures = company.inbox.ask("query.reference", content, company.trainers, check)
     if not answers:
         raise FederationError(
             f"At least one site must answer with its reference sums, got none of {len(failures)}. "
@@ -98,7 +105,8 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
     """
     words = reference.yardstick.to_words() | {"plan": company.plan_text, "split": "test"}
     content = request(words, model=progress.best, arrays=reference.background or None)
-    answers, failures = company.inbox.ask("evaluate", content, company.everyone)
+    check = readable(reference.yardstick, company.plan.modalities)
+    answers, failures = company.inbox.ask("evaluate", content, company.everyone, check)
     if not answers:
         raise FederationError(
             f"At least one site must answer with its test figures, got none of {len(failures)}. "

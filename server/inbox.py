@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
@@ -41,6 +41,10 @@ class Answer:
     figures: Mapping[str, Any]
     sums: Mapping[str, np.ndarray]
     model: Mapping[str, np.ndarray]
+
+
+Check: TypeAlias = Callable[[Answer], None]
+"""Raises unless an answer's sums can be read."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,20 @@ class Inbox:
         return answers, failures
 
     def ask(
-        self, kind: str, content: RecordDict, sites: Sequence[str]
+        self, kind: str, content: RecordDict, sites: Sequence[str], check: Check
     ) -> tuple[list[Answer], list[Failure]]:
-        """Send one request to some sites and return their answers and failures, by site name."""
+        """Send one request to some sites and return their answers and failures, by site name.
+
+        An answer that `check` does not let pass is a failure of its site.
+        """
         nodes = sorted(node for node, name in self._names.items() if name in set(sites))
-        return self._sort(self._send(kind, content, nodes), nodes)
+        answers, failures = self._sort(self._send(kind, content, nodes), nodes)
+        found = [(answer, _objection(answer, check)) for answer in answers]
+        refused = [Failure(answer.site, told) for answer, told in found if told]
+        for failure in refused:
+            log.warning("%s: %s", failure.site, failure.reason)
+        sound = [answer for answer, told in found if not told]
+        return sound, sorted([*failures, *refused], key=lambda failure: failure.site)
 
     def _wait(self) -> list[int]:
         deadline = time.monotonic() + self._config.wait_seconds
@@ -130,6 +143,17 @@ class Inbox:
         for failure in failures:
             log.warning("%s did not answer: %s", failure.site, failure.reason)
         return sorted(answers, key=lambda a: a.site), sorted(failures, key=lambda f: f.site)
+
+
+def _objection(answer: Answer, check: Check) -> str | None:
+    """Return why `check` refuses an answer, or None."""
+    try:
+        check(answer)
+    except KeyError as error:
+        return f"answer refused: it lacks {error}"
+    except (TypeError, ValueError) as error:
+        return f"answer refused: {error}"
+    return None
 
 
 def request(

@@ -18,6 +18,7 @@ from fusion.readers.public_scaling import read_public_scaling
 from fusion.readers.scaling import Scaling, ScalingSums
 from fusion.registry import nearest
 from fusion.survival.bins import RiskGrid, TimeGrid
+from fusion.survival.estimate import require_finite
 from fusion.survival.tallies import OutcomeCounts
 from fusion.training.plan import Plan
 from server.inbox import Answer, Failure, Inbox, request
@@ -240,7 +241,14 @@ def _scaling(
         "features": list(features),
     }
     sites = [member.name for member in members if member.trains]
-    answers, failures = inbox.ask("query.scaling", request(words), sites)
+
+    def check(answer: Answer) -> None:
+        for name, length in (("scaling.omics", len(features)), ("scaling.slides", width)):
+            if length and name in answer.sums:
+                require_finite("Scaling sums", answer.sums[name].reshape(3, length))
+        require_finite("Clipped values", answer.sums["scaling.clipped"].reshape(2) * 1.0)
+
+    answers, failures = inbox.ask("query.scaling", request(words), sites, check)
     if not answers:
         reasons = "; ".join(f"{f.site}: {f.reason}" for f in failures)
         raise FederationError(

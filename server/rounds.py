@@ -17,7 +17,7 @@ from server.aggregation import Aggregator, sift
 from server.inbox import Answer, Failure, Inbox, request
 from server.opening import Member
 from server.progress import Progress
-from server.scores import Score, add_up
+from server.scores import Score, add_up, readable
 
 log = logging.getLogger("concord.server")
 
@@ -76,7 +76,8 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
         "audit": due and len(company.plan.modalities) > 1,
     }
     content = request(words, model=progress.model)
-    answers, failures = company.inbox.ask("train", content, company.trainers)
+    check = readable(yardstick, company.plan.modalities)
+    answers, failures = company.inbox.ask("train", content, company.trainers, check)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
     usable, refused = sift(progress.model, answers)
     accepted = len(usable) >= company.config.federation.min_sites
@@ -102,7 +103,8 @@ def last_validation(company: Company, progress: Progress) -> Progress:
     yardstick = company.yardstick(progress.centre, progress.scale)
     words = yardstick.to_words() | {"plan": company.plan_text, "split": "validation"}
     content = request(words, model=progress.model)
-    answers, _ = company.inbox.ask("evaluate", content, company.trainers)
+    check = readable(yardstick, company.plan.modalities)
+    answers, _ = company.inbox.ask("evaluate", content, company.trainers, check)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
     if progress.best_round:
         return progress

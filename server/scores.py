@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from fusion.interaction.tallies import AuditTally
 from fusion.survival.calibration import BrierSums
 from fusion.survival.concordance import Concordance, combine_within, concordance_from
-from fusion.survival.estimate import Estimate
+from fusion.survival.estimate import Estimate, require_finite
 from fusion.survival.moments import MomentSums
 from fusion.survival.tallies import OutcomeCounts, count
 from fusion.training.examination import Yardstick
-from server.inbox import Answer
+from server.inbox import Answer, Check
 
 FEW_EVENTS = 5
 """Below this many events a site's figures are marked as not interpretable."""
@@ -43,14 +44,11 @@ def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
     """Return the federation's figures.
 
     Args:
-        answers: Examined sites, in order of name; without any, all counts are 0.
+        answers: Readable answers, in order of name; without any, all counts are 0.
         yardstick: What they measured with.
 
     Returns:
         Sums over the sites and each site's own figures.
-
-    Raises:
-        FederationError: A site's sums do not fit.
 
     Source: own.
     """
@@ -65,6 +63,32 @@ def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
         within=combine_within(own),
         sites=tuple(map(_site, answers, counts, own)),
     )
+
+
+def readable(yardstick: Yardstick, modalities: tuple[str, ...]) -> Check:
+    """Return a check that what a site reports of a model can be added up.
+
+    Args:
+        yardstick: What it measured with.
+        modalities: Of the audit, if one comes along.
+
+    Source: own.
+    """
+
+    def check(answer: Answer) -> None:
+        _counts(answer, yardstick)
+        MomentSums.from_array(answer.sums["risk-moments"])
+        require_finite("Loss", answer.sums["loss"].reshape(2))
+        figures = [answer.sums["concordance"]]
+        if yardstick.censoring is not None:
+            figures.append(answer.sums["uno"])
+            BrierSums.from_array(answer.sums["brier"])
+        for three in figures:
+            require_finite("Concordance", three.reshape(3)[:2])
+        if "audit" in answer.sums:
+            AuditTally.from_array(answer.sums["audit"], modalities)
+
+    return check
 
 
 def nobody(yardstick: Yardstick) -> OutcomeCounts:

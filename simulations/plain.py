@@ -25,7 +25,7 @@ from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.loop import train_round
 from fusion.training.plan import SurvivalNetwork, build_network, load_weights, weights
 from server import opening
-from server.inbox import Answer, Failure, Inbox
+from server.inbox import Answer, Check, Failure, Inbox
 from server.scores import Score, add_up
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
@@ -102,6 +102,7 @@ class _Desk(Inbox):
         kind: str,  # noqa: ARG002 -- the opening asks for scaling alone
         content: RecordDict,
         sites: Sequence[str],
+        check: Check,  # noqa: ARG002 -- our own functions answer
     ) -> tuple[list[Answer], list[Failure]]:
         """Return the scaling sums of some sites."""
         words = dict(content.config_records["request"])

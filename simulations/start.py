@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from client.settings import site_folders
-from fusion.config import RunConfig, from_flat, from_toml, names
+from fusion.config import RunConfig, flatten, from_flat, from_toml, names
 from fusion.errors import ConfigError, SiteError
 from fusion.readers.cohort import check_cohort
 from fusion.readers.site import read_site_description
@@ -36,6 +36,8 @@ def read_run(parsed: argparse.Namespace) -> RunConfig:
     if parsed.config:
         config = from_toml(parsed.config, config)
     config = from_flat(_flags(parsed), config)
+    if parsed.resume:
+        _check_unchanged(config, _stored(parsed.resume))
     for name in ("sites", "out"):
         if not getattr(config, name):
             raise ConfigError(f"--{name} must be given, got none. Name a folder.")
@@ -79,6 +81,17 @@ def _stored(folder: Path) -> RunConfig:
     _, document = load_progress(folder)
     stored = from_flat(document["config"])
     return replace(stored, out=str(folder), resume=True)
+
+
+def _check_unchanged(config: RunConfig, stored: RunConfig) -> None:
+    """Raise if a run would go on with other settings than it began with."""
+    before = flatten(stored)
+    for key, value in flatten(config).items():
+        if value != before[key] and key not in ("sites", "out"):
+            raise ConfigError(
+                f"A resumed run must keep its settings, got {key} = {value} where it began with "
+                f"{before[key]}. Leave it out, or start a new run."
+            )
 
 
 def _flags(parsed: argparse.Namespace) -> dict[str, Any]:

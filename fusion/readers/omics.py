@@ -115,6 +115,5 @@ def _present(names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
 
 def _check_known(name: str, known: tuple[str, ...], what: str, key: str) -> None:
     if name not in known:
-        raise ConfigError(
-            f"{what} must be one the site has, got '{name}' in {key}. {nearest(name, known)}"
-        )
+        told = f"{what} must be one the site has, got '{name}' in {key}. {nearest(name, known)}"
+        raise ConfigError(told, public=told)

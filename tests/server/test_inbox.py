@@ -59,7 +59,7 @@ def test_a_site_that_fails_is_named_with_its_reason():
     box = inbox(Sites())
     box.meet()
     box._grid.answers = {5: "1 slide lacks a bag."}
-    answers, failures = box.ask("train", request({}), ["bergen", "lyon", "porto"])
+    answers, failures = box.ask("train", request({}), ["bergen", "lyon", "porto"], lambda _: None)
     assert [answer.site for answer in answers] == ["bergen", "porto"]
     assert [(f.site, f.reason) for f in failures] == [("lyon", "1 slide lacks a bag.")]
 
@@ -68,7 +68,7 @@ def test_a_site_that_says_nothing_is_named():
     box = inbox(Sites())
     box.meet()
     box._grid.answers = {5: None}
-    _, failures = box.ask("train", request({}), ["lyon"])
+    _, failures = box.ask("train", request({}), ["lyon"], lambda _: None)
     assert [(f.site, f.reason) for f in failures] == [("lyon", "no answer")]
 
 
@@ -81,7 +81,7 @@ def test_only_the_sites_asked_for_are_asked():
     box = inbox(Sites(), timeout_seconds=7.0)
     box.meet()
     box._grid.sent.clear()
-    box.ask("evaluate", request({}), ["porto", "bergen"])
+    box.ask("evaluate", request({}), ["porto", "bergen"], lambda _: None)
     assert box._grid.sent == [(3, "evaluate", 7.0), (9, "evaluate", 7.0)]
 
 
@@ -89,7 +89,7 @@ def test_a_site_keeps_its_name_whatever_a_later_answer_says():
     box = inbox(Sites())
     box.meet()
     box._grid.answers = {5: {"facts": ConfigRecord({"site": "porto"})}}
-    answers, _ = box.ask("train", request({}), ["lyon"])
+    answers, _ = box.ask("train", request({}), ["lyon"], lambda _: None)
     assert [answer.site for answer in answers] == ["lyon"]
 
 
@@ -98,7 +98,7 @@ def test_an_answer_without_its_records_is_a_failure(record):
     box = inbox(Sites())
     box.meet()
     box._grid.answers = {5: {record: None}}
-    answers, failures = box.ask("train", request({}), ["lyon", "porto"])
+    answers, failures = box.ask("train", request({}), ["lyon", "porto"], lambda _: None)
     assert [answer.site for answer in answers] == ["porto"]
     assert "lyon" in failures[0].site
     assert record in failures[0].reason
@@ -130,3 +130,15 @@ def test_a_request_travels_in_kebab_case():
     assert dict(content["request"]) == {"round": 3, "risk-centre": 0.5}
     assert set(content) == {"request", "model"}
     assert content["model"]["w"].numpy().tolist() == [1, 1]
+
+
+def test_an_answer_that_the_check_refuses_is_a_failure_of_its_site():
+    def check(answer):
+        if answer.site == "lyon":
+            answer.sums["never-sent"].sum()
+
+    box = inbox(Sites())
+    box.meet()
+    answers, failures = box.ask("train", request({}), ["lyon", "porto"], check)
+    assert [answer.site for answer in answers] == ["porto"]
+    assert failures[0].reason == "answer refused: it lacks 'never-sent'"

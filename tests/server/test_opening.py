@@ -35,10 +35,12 @@ class Post(Inbox):
     def meet(self):
         return list(self.sites), self.failures
 
-    def ask(self, kind, content, sites):
+    def ask(self, kind, content, sites, check):
         self.asked.append((kind, list(sites)))
         words = content["request"]
         answers = [self.scaling(one, words) for one in sites if one not in self.silent]
+        for answer in answers:
+            check(answer)
         return answers, [Failure(one, "no answer") for one in sites if one in self.silent]
 
     def scaling(self, name, words):

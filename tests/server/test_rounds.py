@@ -201,3 +201,25 @@ def test_all_sites_receive_the_same_model(finished):
         received = [e.request.content["model"] for e in finished.exchanges if e.round == number]
         for name in received[0]:
             assert len({record[name].numpy().tobytes() for record in received}) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("train", "outcome-counts"),
+        ("train", "concordance"),
+        ("query.scaling", "scaling.omics"),
+        ("query.reference", "embedding-means"),
+        ("query.reference", "baseline"),
+    ],
+)
+def test_sums_that_cannot_be_read_are_refused_and_the_run_goes_on(spoil, kind, name):
+    def shortened(seen):
+        record = seen.reply.content["sums"]
+        record[name] = Array(record[name].numpy().ravel()[:-1])
+        return seen.reply
+
+    result = spoil(shortened, kind=kind).result
+    assert result["evaluation"]["pooled"]["patients"] > 0
+    if kind == "train":
+        assert result["rounds"][1]["failed"][0]["reason"].startswith("answer refused: ")
