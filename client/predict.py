@@ -11,8 +11,9 @@ import pandas as pd
 
 from fusion.config import from_flat, numbers
 from fusion.errors import ModelFileError, SiteError
-from fusion.readers.cohort import Cohort, read_cohort
+from fusion.readers.cohort import Cohort, read_roster
 from fusion.readers.omics import held_tables, omics_vector
+from fusion.readers.roster import Roster
 from fusion.survival.baseline import Baseline
 from fusion.training.checkpoint import load_arrays, write_atomically
 from fusion.training.data import PatientData
@@ -42,7 +43,9 @@ class Predictions:
 
 
 def predict(folder: Path, model: Path) -> Predictions:
-    """Return the risk and survival probabilities of each patient of a site.
+    """Return the risk and survival probabilities of each patient of a site, new ones included.
+
+    Outcomes are not read: the clinical table need not have any, and one patient is enough.
 
     Args:
         folder: The site's folder.
@@ -70,13 +73,21 @@ def predict(folder: Path, model: Path) -> Predictions:
             f"Model file must hold its plan, settings and baseline, got none of {error} in "
             f"'{model}'. Use the model.safetensors of a finished run."
         ) from None
-    cohort = read_cohort(folder)
+    cohort = _unfollowed(read_roster(folder))
     warnings = _warnings(cohort, plan)
     data = PatientData(cohort, _fitting(plan, cohort), max_patches=run.data.max_patches)
     network = build_network(plan, run)
     load_weights(network, arrays)
     horizons = numbers(run.evaluation.horizons, "evaluation.horizons")
     return Predictions(_table(network, data, baseline, horizons), warnings)
+
+
+def _unfollowed(roster: Roster) -> Cohort:
+    """Return the patients with no follow-up and no event, for `predict` alone."""
+    number = len(roster.patients)
+    return Cohort(
+        **vars(roster), time=np.full(number, np.nan), event=np.zeros(number, bool), fixed_split=None
+    )
 
 
 def _table(

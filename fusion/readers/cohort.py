@@ -6,69 +6,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Shaped
 
 from fusion.errors import SiteError
-from fusion.readers.bags import CACHE_BYTES, BagReader
 from fusion.readers.findings import Finding, Findings, counted
 from fusion.readers.genomics import OmicsTable, read_omics
-from fusion.readers.outcomes import Outcomes, read_outcomes
+from fusion.readers.outcomes import Outcomes, read_identities, read_outcomes
+from fusion.readers.roster import Roster
 from fusion.readers.site import SiteDescription, read_site_description
 from fusion.readers.slides import check_bags, find_bags
 
 
 @dataclass(frozen=True)
-class Cohort:
-    """The patients of one site, sorted by identifier; every field follows that order.
+class Cohort(Roster):
+    """The patients of one site with their outcomes: what trains and is evaluated.
 
     Attributes:
-        name: The site's public name.
-        role: `train` or `evaluate-only`.
-        encoder: What made the patch features; empty = the site has none.
-        feature_width: Numbers a patch; 0 = the site has no slides.
-        patients: Identifiers; they stay at the site.
         time: Follow-up in days.
         event: True = event seen.
-        tables: Omics by name.
-        clinical: Every other clinical column, as text.
-        slides: Bag files of each patient; empty = the patient has no slide.
         fixed_split: `train`, `validation` or `test` as the site fixed it; None = it did not.
-        notes: What the columns were taken to mean, and what was left out.
-        fingerprint: SHA-256 of the tables and of the bags' names and sizes.
     """
 
-    name: str
-    role: str
-    encoder: str
-    feature_width: int
-    patients: tuple[str, ...]
     time: Float[np.ndarray, " patient"]
     event: Bool[np.ndarray, " patient"]
-    tables: Mapping[str, OmicsTable]
-    clinical: pd.DataFrame
-    slides: tuple[tuple[Path, ...], ...]
     fixed_split: Shaped[np.ndarray, " patient"] | None
-    notes: tuple[str, ...]
-    fingerprint: str
-
-    @property
-    def has_slides(self) -> Bool[np.ndarray, " patient"]:
-        """True where the patient has at least one slide.
-
-        Source: own.
-        """
-        return np.array([bool(paths) for paths in self.slides], bool)
-
-    def bags(self, cache_bytes: int = CACHE_BYTES) -> BagReader:
-        """Return a reader of the patients' patches; keep one for the length of a run.
-
-        Args:
-            cache_bytes: Memory it may keep bags in.
-
-        Source: own.
-        """
-        return BagReader(self.slides, self.feature_width, cache_bytes)
 
 
 @dataclass(frozen=True)
@@ -103,9 +64,34 @@ def read_cohort(folder: Path) -> Cohort:
     Source: own.
     """
     findings = Findings()
-    parts = _read_parts(read_site_description(folder), findings)
+    parts = _read_followed(read_site_description(folder), findings)
     findings.raise_first()
     return parts.cohort()
+
+
+def read_roster(folder: Path) -> Roster:
+    """Return the patients in a site folder without their outcomes, which need not be there.
+
+    For applying a finished model to new patients, be it one. Columns of an outcome and of the
+    split are not read, whatever they hold; all else is as strict as `read_cohort`.
+
+    Args:
+        folder: A site folder with its `site.toml`.
+
+    Returns:
+        At least one patient, whose bags all exist as files.
+
+    Raises:
+        SiteError: The first problem of the folder, and how many follow it.
+
+    Privacy: identifiers; they stay in the process.
+
+    Source: own.
+    """
+    findings, description = Findings(), read_site_description(folder)
+    parts = _read_parts(description, read_identities(description.clinical, findings), findings)
+    findings.raise_first()
+    return parts.roster()
 
 
 def check_cohort(folder: Path) -> list[Finding]:
@@ -141,7 +127,7 @@ def inspect_cohort(folder: Path) -> Inspection:
     description = findings.attempt(lambda: read_site_description(folder))
     if description is None:
         return Inspection(None, findings.found, 0)
-    parts = _read_parts(description, findings)
+    parts = _read_followed(description, findings)
     patches = 0
     if description.features is not None:
         patches = check_bags(parts.bag_files(), description.features.width, findings)
@@ -176,22 +162,34 @@ class _Parts:
 
         Source: own.
         """
+        roster, outcomes = self.roster(), self.outcomes
+        if outcomes is None or outcomes.time is None or outcomes.event is None:
+            raise SiteError(f"Site '{roster.name}' must have outcomes. Run concord-site doctor.")
+        return Cohort(
+            **vars(roster),
+            time=outcomes.time,
+            event=outcomes.event,
+            fixed_split=outcomes.fixed_split,
+        )
+
+    def roster(self) -> Roster:
+        """Return the patients without their outcomes; every part must have been read.
+
+        Source: own.
+        """
         described, outcomes = self.description, self.outcomes
         if outcomes is None:
-            raise SiteError(f"Site '{described.name}' must have outcomes. Run concord-site doctor.")
+            raise SiteError(f"Site '{described.name}' must have patients. Run concord-site doctor.")
         features = described.features
-        return Cohort(
+        return Roster(
             name=described.name,
             role=described.role,
             encoder=features.encoder if features else "",
             feature_width=features.width if features else 0,
             patients=outcomes.patients,
-            time=outcomes.time,
-            event=outcomes.event,
             tables={name: table for name, table in self.tables.items() if table is not None},
             clinical=outcomes.clinical,
             slides=self.slides,
-            fixed_split=outcomes.fixed_split,
             notes=outcomes.notes + self._left_out(),
             fingerprint=_fingerprint(described, self.slides),
         )
@@ -216,15 +214,22 @@ class _Parts:
         return tuple(notes)
 
 
-def _read_parts(description: SiteDescription, findings: Findings) -> _Parts:
+def _read_followed(description: SiteDescription, findings: Findings) -> _Parts:
+    """Read a folder for training: outcomes must be there, of at least two patients."""
     outcomes = read_outcomes(description.clinical, findings)
-    patients = outcomes.patients if outcomes else ()
-    if outcomes and len(patients) == 1:
+    if outcomes and len(outcomes.patients) == 1:
         findings.problem(
             f"Site '{description.name}' must have at least 2 patients, got 1. "
             "Pool it with another site.",
             "A lone patient.",
         )
+    return _read_parts(description, outcomes, findings)
+
+
+def _read_parts(
+    description: SiteDescription, outcomes: Outcomes | None, findings: Findings
+) -> _Parts:
+    patients = outcomes.patients if outcomes else ()
     tables = {
         name: read_omics(path, name=name, patients=patients, findings=findings)
         for name, path in description.omics.items()

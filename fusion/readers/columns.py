@@ -33,6 +33,29 @@ _UNCERTAIN_TIME = frozenset(
 
 
 @dataclass(frozen=True)
+class Identities:
+    """Which columns say whom a row is about, where nobody asks how the patients fared.
+
+    Attributes:
+        patient: Column of the patient.
+        slide: Column of the slide; None = there is none.
+        outcomes: Columns of the follow-up and the status; they are not looked at.
+    """
+
+    patient: str
+    slide: str | None
+    outcomes: tuple[str, ...]
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what the columns are taken to mean, a sentence each, for the screen.
+
+        Source: own.
+        """
+        unread = tuple(f"`{name}` is an outcome: not read." for name in self.outcomes)
+        return _identity_sentences(self.patient, self.slide) + unread
+
+
+@dataclass(frozen=True)
 class Meanings:
     """Which column is what.
 
@@ -64,10 +87,8 @@ class Meanings:
         inverse = ""
         if self.status == "censorship" and self.event_value == "0":
             inverse = " (the inverse of an event: turned round here, once)"
-        slide = f"`{self.slide}` is the slide, its patches in the h5 file of that name."
         return (
-            f"`{self.patient}` is the patient.",
-            *((slide,) if self.slide else ()),
+            *_identity_sentences(self.patient, self.slide),
             f"`{self.time}` is follow-up in {self.unit}{turned}.",
             f"`{self.status}` {self.event_value} = event seen, {self.censored_value} = censored"
             f"{inverse}.",
@@ -97,6 +118,38 @@ def column_meanings(
     if patient is None or slide is None or time is None or status is None:
         return None
     return Meanings(patient, slide or None, *time, *status)
+
+
+def identity_columns(
+    columns: Iterable[str], told: ClinicalTable, findings: Findings
+) -> Identities | None:
+    """Return which columns are the patient and the slide; outcomes may be there or not.
+
+    Args:
+        columns: Column names of the clinical table.
+        told: What `site.toml` says.
+        findings: Takes a problem for each meaning that is missing or not certain.
+
+    Returns:
+        The columns, or None when the patient or the slide is not certain. Columns of an outcome
+        are those that `site.toml` names, else all recognised ones.
+
+    Source: own.
+    """
+    names = tuple(columns)
+    patient = findings.attempt(lambda: _patient(names, told))
+    slide = findings.attempt(lambda: _slide(names, told))
+    if patient is None or slide is None:
+        return None
+    times = (told.time,) if told.time else tuple(TIME_COLUMNS)
+    statuses = (told.event,) if told.event else tuple(STATUS_COLUMNS)
+    outcomes = tuple(name for name in names if name in times + statuses)
+    return Identities(patient, slide or None, outcomes)
+
+
+def _identity_sentences(patient: str, slide: str | None) -> tuple[str, ...]:
+    named = f"`{slide}` is the slide, its patches in the h5 file of that name."
+    return (f"`{patient}` is the patient.", *((named,) if slide else ()))
 
 
 def _patient(names: tuple[str, ...], told: ClinicalTable) -> str:

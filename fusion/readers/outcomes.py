@@ -1,16 +1,16 @@
 """The clinical table: one outcome a patient, in days, and the slides each patient has."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Shaped
 
 from fusion.errors import SiteError
-from fusion.readers.columns import Meanings, column_meanings
+from fusion.readers.columns import Meanings, column_meanings, identity_columns
 from fusion.readers.findings import Findings, counted, listed
-from fusion.readers.site import TIME_UNITS, ClinicalTable, bag_file
+from fusion.readers.rows import PatientRows
+from fusion.readers.site import TIME_UNITS, ClinicalTable
 from fusion.readers.tables import NOT_KNOWN, read_table
 
 SPLITS = ("train", "validation", "test")
@@ -25,8 +25,8 @@ class Outcomes:
 
     Attributes:
         patients: Identifiers; they stay at the site.
-        time: Follow-up in days.
-        event: True = event seen.
+        time: Follow-up in days; None = outcomes were not asked for.
+        event: True = event seen; None = outcomes were not asked for.
         slides: File names of the patient's bags.
         clinical: Every other column as text, one row a patient.
         fixed_split: Value of the column `split`; None = there is none.
@@ -34,8 +34,8 @@ class Outcomes:
     """
 
     patients: tuple[str, ...]
-    time: Float[np.ndarray, " patient"]
-    event: Bool[np.ndarray, " patient"]
+    time: Float[np.ndarray, " patient"] | None
+    event: Bool[np.ndarray, " patient"] | None
     slides: tuple[tuple[str, ...], ...]
     clinical: pd.DataFrame
     fixed_split: Shaped[np.ndarray, " patient"] | None
@@ -61,30 +61,68 @@ def read_outcomes(told: ClinicalTable, findings: Findings) -> Outcomes | None:
     meanings = None if table is None else column_meanings(table.columns, told, findings)
     if table is None or meanings is None:
         return None
-    rows = _Rows(table, meanings, findings)
+    rows = _OutcomeRows(table, meanings, findings)
     rows.check()
     return rows.outcomes() if len(findings.fatal) == before else None
 
 
-class _Rows:
-    """The rows of a clinical table whose columns are understood."""
+def read_identities(told: ClinicalTable, findings: Findings) -> Outcomes | None:
+    """Return who is in a clinical table that need not have outcomes; those it has are not read.
+
+    Args:
+        told: The file, and what its columns mean where the site says so.
+        findings: Takes every problem of the patients and slides.
+
+    Returns:
+        Patients without time, event and split, or None when a problem was found.
+
+    Privacy: identifiers; they stay in the process.
+
+    Source: own.
+    """
+    before = len(findings.fatal)
+    table = findings.attempt(lambda: read_table(told.file, what="Clinical table", text=True))
+    columns = None if table is None else identity_columns(table.columns, told, findings)
+    if table is None or columns is None:
+        return None
+    rows = PatientRows(table, columns, findings)
+    rows.check()
+    if len(findings.fatal) > before:
+        return None
+    return _joined(rows, taken=(*columns.outcomes, "split"), notes=columns.sentences())
+
+
+def _joined(rows: PatientRows, *, taken: tuple[str, ...], notes: tuple[str, ...]) -> Outcomes:
+    """Return the rows joined by patient, without time, event and split."""
+    clinical, remarks = rows.clinical(taken)
+    return Outcomes(
+        patients=tuple(clinical.index),
+        time=None,
+        event=None,
+        slides=rows.bags(),
+        clinical=clinical,
+        fixed_split=None,
+        notes=notes + remarks,
+    )
+
+
+class _OutcomeRows(PatientRows):
+    """The rows of a clinical table whose columns are all understood."""
 
     def __init__(self, table: pd.DataFrame, meanings: Meanings, findings: Findings) -> None:
-        self.table, self.meanings, self.findings = table, meanings, findings
-        self.patient = table[meanings.patient]
+        super().__init__(table, meanings, findings)
+        self.meanings = meanings
         self.time = _numbers(table[meanings.time]) * TIME_UNITS[meanings.unit]
         status = table[meanings.status].map(_plain)
         self.event = status == _plain(meanings.event_value)
         self.censored = status == _plain(meanings.censored_value)
-        empty = pd.Series("", index=table.index, dtype=object)
-        self.slide = table[meanings.slide] if meanings.slide else empty
 
     def check(self) -> None:
         """Keep every problem of the rows, those of one outcome before those between rows.
 
         Source: own.
         """
-        self._each(self.patient == "", "patient", "not be empty", lambda row: f"row {row + 2}")
+        self._check_named()
         self._check_time()
         wrong = ~(self.event | self.censored)
         self._each(
@@ -112,22 +150,6 @@ class _Rows:
                 f"Follow-up reaches {longest / 365.25:,.0f} years. Check time_unit in site.toml.",
                 "Follow-up is longer than a life.",
             )
-
-    def _check_repeats(self) -> None:
-        pairs = pd.DataFrame({"patient": self.patient, "slide": self.slide.map(_bag)})
-        repeated = pairs.duplicated()
-        self._each(
-            repeated, "patient", "have one row, or one row a slide",
-            lambda row: f"a second row at {self.patient[row]}" + f" {self.slide[row]}".rstrip(),
-        )  # fmt: skip
-        named = pairs[(pairs.slide != "") & ~repeated]
-        shared = named.index[named.slide.duplicated(keep=False)]
-        self._each(
-            pd.Series(self.table.index.isin(shared)), "slide", "belong to one patient",
-            lambda row: f"{self.slide[row]} at {self.patient[row]}",
-        )  # fmt: skip
-        folders = self.slide.str.contains(r"[/\\]|^\.\.?$", regex=True)
-        self._each(folders, "slide", "be a name without folders", lambda row: self.slide[row])
 
     def _check_agreement(self) -> None:
         values = pd.DataFrame({"time": self.time, "event": self.event, "patient": self.patient})
@@ -157,46 +179,18 @@ class _Rows:
                 f"{counted(int(several.sum()), 'patient')} in several splits.",
             )
 
-    def _each(self, wrong: pd.Series, what: str, rule: str, shown: Callable[[int], str]) -> None:
-        """Keep one problem that names the rule and up to three of the rows that break it."""
-        rows = [int(row) for row in np.flatnonzero(wrong.to_numpy())]
-        if rows:
-            self.findings.problem(
-                f"{what.capitalize()} must {rule}, got {listed(map(shown, rows))} in the clinical "
-                f"table ({counted(len(rows), 'row')}). Correct or remove them.",
-                f"{counted(len(rows), 'row')} of the clinical table whose {what} must {rule}.",
-            )
-
     def outcomes(self) -> Outcomes:
         """Return the rows joined by patient.
 
         Source: own.
         """
-        first = ~self.patient.duplicated()
-        order = self.patient[first].sort_values().index
-        patients = tuple(self.patient[order])
-        bags = self.slide[self.slide != ""].map(_bag).groupby(self.patient).apply(tuple)
-        taken = [self.meanings.patient, self.meanings.slide, self.meanings.time]
-        other = self.table.drop(columns=[self.meanings.status, "split", *taken], errors="ignore")
+        order, known = self.order(), self.meanings
         split = self.table["split"].map(_split)[order] if "split" in self.table else None
-        return Outcomes(
-            patients=patients,
+        return replace(
+            _joined(self, taken=(known.time, known.status, "split"), notes=known.sentences()),
             time=self.time[order].to_numpy(np.float64),
             event=self.event[order].to_numpy(bool),
-            slides=tuple(tuple(sorted(bags.get(patient, ()))) for patient in patients),
-            clinical=other.loc[order].set_axis(pd.Index(patients, name="patient")),
             fixed_split=None if split is None else split.to_numpy(str),
-            notes=self.meanings.sentences() + self._varying(other),
-        )
-
-    def _varying(self, other: pd.DataFrame) -> tuple[str, ...]:
-        """Return a sentence for each other column that differs within a patient."""
-        several = other.groupby(self.patient.to_numpy()).nunique().gt(1).sum()
-        return tuple(
-            f"`{name}` differs between the rows of {counted(int(number), 'patient')}: "
-            "the first row counts."
-            for name, number in several.items()
-            if number
         )
 
 
@@ -237,10 +231,6 @@ def _plain(value: str) -> str:
         return f"{float(truth.get(lowered, lowered)):g}"
     except ValueError:
         return lowered
-
-
-def _bag(slide: str) -> str:
-    return bag_file(slide) if slide else ""
 
 
 def _split(value: str) -> str:

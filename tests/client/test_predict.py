@@ -83,6 +83,44 @@ def test_risks_are_those_of_the_test(hospitals, model, finished):
     assert pd.concat(tables)["risk"].nunique() > 60
 
 
+@pytest.mark.parametrize("told", ["", 'time = "fu"\nevent = "dead"\ntime_unit = "days"\n'])
+def test_new_patients_without_outcomes_get_the_same_risks(hospitals, own_hospitals, model, told):
+    folder = own_hospitals / "lyon"
+    clinical = pd.read_csv(folder / "clinical.csv").drop(columns=["time_days", "event"])
+    clinical.to_csv(folder / "clinical.csv", index=False)
+    edit(folder / "site.toml", "[clinical]\n", "[clinical]\n" + told)
+    known, new = predict(hospitals / "lyon", model), predict(folder, model)
+    pd.testing.assert_frame_equal(new.table, known.table)
+    assert new.warnings == known.warnings
+
+
+def test_one_new_patient_gets_the_risk_they_have_among_others(hospitals, own_hospitals, model):
+    folder, table = own_hospitals / "lyon", predict(hospitals / "lyon", model).table
+    patient = table["patient"][table["missing"] == ""].iloc[0]
+    clinical = pd.read_csv(folder / "clinical.csv")
+    rows = clinical[clinical["patient"] == patient].drop(columns=["time_days", "event"])
+    rows.to_csv(folder / "clinical.csv", index=False)
+    alone = predict(folder, model).table
+    among = table[table["patient"] == patient].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, among, rtol=1e-5)
+
+
+def test_bad_outcomes_do_not_stop_a_prediction(hospitals, own_hospitals, model):
+    folder = own_hospitals / "lyon"
+    clinical = pd.read_csv(folder / "clinical.csv", dtype=str)
+    clinical = clinical.assign(time_days="-3", event="perhaps", censorship="", split="new")
+    clinical.to_csv(folder / "clinical.csv", index=False)
+    pd.testing.assert_frame_equal(
+        predict(folder, model).table, predict(hospitals / "lyon", model).table
+    )
+
+
+def test_a_slide_without_a_bag_still_stops_a_prediction(own_hospitals, model):
+    next((own_hospitals / "lyon" / "patch_features").iterdir()).unlink()
+    with pytest.raises(SiteError, match="Slides must each have a bag in 'patch_features', got 1"):
+        predict(own_hospitals / "lyon", model)
+
+
 def test_the_table_is_written_whole(hospitals, model, tmp_path):
     found = predict(hospitals / "lyon", model)
     found.write(tmp_path / "risks.csv")

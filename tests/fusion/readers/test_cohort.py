@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 
 from fusion.errors import SiteError
-from fusion.readers.cohort import check_cohort, inspect_cohort, read_cohort
+from fusion.readers.cohort import Cohort, check_cohort, inspect_cohort, read_cohort, read_roster
+from fusion.readers.folds import assign_split
 from fusion.seeding import generator
 
 PLAIN = 'name = "lyon"\n'
@@ -41,6 +43,38 @@ def test_what_is_not_used_is_said(make_site):
 def test_lone_patient_is_an_error(make_site):
     with pytest.raises(SiteError, match="Site 'lyon' must have at least 2 patients, got 1"):
         read_cohort(make_site(toml=PLAIN, clinical=HEAD + "p,,5,1\n"))
+
+
+def test_roster_needs_no_outcomes_and_one_patient_is_enough(make_site):
+    roster = read_roster(make_site(clinical="patient,slide,age\np1,b,50\np1,a,50\n"))
+    assert roster.patients == ("p1",)
+    assert [path.name for path in roster.slides[0]] == ["a.h5", "b.h5"]
+    assert roster.tables["rna"].values.tolist() == [[1.5, 2.0]]
+    assert roster.clinical["age"].tolist() == ["50"]
+
+
+def test_roster_is_its_cohort_without_outcomes(make_site):
+    folder = make_site()
+    roster, cohort = vars(read_roster(folder)), vars(read_cohort(folder))
+    assert set(cohort) - set(roster) == {"time", "event", "fixed_split"}
+    assert roster["clinical"].equals(cohort["clinical"])
+    same = ("name", "role", "encoder", "patients", "slides", "fingerprint")
+    assert [roster[field] for field in same] == [cohort[field] for field in same]
+
+
+def test_nothing_is_trained_or_split_or_evaluated_on_a_roster(make_site):
+    roster = read_roster(make_site())
+    assert not isinstance(roster, Cohort)
+    assert not any(hasattr(roster, outcome) for outcome in ("time", "event", "fixed_split"))
+    with pytest.raises(TypeCheckError):
+        assign_split(roster, validation=0.2, test=0.2, seed=1)
+
+
+def test_table_without_outcomes_still_stops_training(make_site):
+    folder = make_site(clinical="patient,slide\np1,a\np2,c\n")
+    with pytest.raises(SiteError, match="certainly the time"):
+        read_cohort(folder)
+    assert [finding.fatal for finding in check_cohort(folder)] == [True, True]
 
 
 def test_features_without_a_slide_column_are_an_error(make_site):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fusion.readers.columns import column_meanings
+from fusion.readers.columns import column_meanings, identity_columns
 from fusion.readers.findings import Findings
 from fusion.readers.site import ClinicalTable
 
@@ -67,6 +67,24 @@ def test_meaning_that_is_not_certain_is_asked_for(columns, told, match):
     assert meanings is None
     assert match in message
     assert "site.toml" in message
+
+
+@pytest.mark.parametrize(
+    ("columns", "told", "outcomes"),
+    [
+        ("patient age", {}, ()),
+        ("patient time_days survival_months event censorship", {},
+         ("time_days", "survival_months", "event", "censorship")),
+        ("patient fu dead time_days", {"time": "fu", "event": "dead"}, ("fu", "dead")),
+        ("patient age", {"time": "fu", "event": "dead"}, ()),
+    ],
+)  # fmt: skip
+def test_outcome_columns_are_named_but_need_not_exist(columns, told, outcomes):
+    findings = Findings()
+    found = identity_columns(columns.split(), ClinicalTable(Path("c.csv"), **told), findings)
+    assert (found.patient, found.slide, found.outcomes) == ("patient", None, outcomes)
+    assert not findings.found
+    assert all(f"`{name}` is an outcome: not read." in found.sentences() for name in outcomes)
 
 
 def test_every_uncertain_column_is_asked_for_at_once():

@@ -4,7 +4,7 @@ import pytest
 
 from fusion.errors import SiteError
 from fusion.readers.findings import Findings
-from fusion.readers.outcomes import clinical_numbers, read_outcomes
+from fusion.readers.outcomes import clinical_numbers, read_identities, read_outcomes
 from fusion.readers.site import ClinicalTable
 
 
@@ -118,6 +118,37 @@ def test_follow_up_longer_than_a_life_is_a_warning(tmp_path):
     outcomes, findings = outcomes_of(tmp_path, text)
     assert outcomes is not None
     assert "Follow-up reaches 250 years" in findings.found[0].message
+
+
+def identities_of(tmp_path, text, **told):
+    (tmp_path / "c.csv").write_text(text, encoding="utf-8")
+    findings = Findings()
+    return read_identities(ClinicalTable(tmp_path / "c.csv", **told), findings), findings
+
+
+def test_identities_carry_no_outcome_whatever_the_table_holds(tmp_path):
+    text = "patient,slide,time_days,event,age,split\nq,b,-1,?,61,x\np,a,,7,50,y\np,c,5,1,50,z\n"
+    found, findings = identities_of(tmp_path, text)
+    assert not findings.found
+    assert (found.time, found.event, found.fixed_split) == (None, None, None)
+    assert (found.patients, found.slides) == (("p", "q"), (("a.h5", "c.h5"), ("b.h5",)))
+    assert found.clinical.to_dict("list") == {"age": ["50", "61"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("patient,slide\n,a\nq,b\n", "Patient must not be empty, got row 2"),
+        ("patient,slide\np,a\np,a.svs\n", "Patient must have one row, or one row a slide"),
+        ("patient,slide\np,a\nq,a\n", "Slide must belong to one patient"),
+        ("id,slide\np,a\n", "certainly the patient"),
+        ("patient,slide,slide_id\np,a,a\n", "certainly the slide"),
+    ],
+)
+def test_identities_are_as_strict_about_patients_and_slides(tmp_path, text, match):
+    found, findings = identities_of(tmp_path, text)
+    assert found is None
+    assert match in findings.fatal[0].message
 
 
 def test_clinical_numbers_are_nan_where_not_known():

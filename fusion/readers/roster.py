@@ -1,0 +1,62 @@
+"""A site's patients and what was measured of them, without how they fared."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+
+from fusion.readers.bags import CACHE_BYTES, BagReader
+from fusion.readers.genomics import OmicsTable
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The patients of one site, sorted by identifier; every field follows that order.
+
+    It has neither time nor event, so that nothing can be trained or evaluated on it; a `Cohort`
+    is a roster with outcomes.
+
+    Attributes:
+        name: The site's public name.
+        role: `train` or `evaluate-only`.
+        encoder: What made the patch features; empty = the site has none.
+        feature_width: Numbers a patch; 0 = the site has no slides.
+        patients: Identifiers; they stay at the site.
+        tables: Omics by name.
+        clinical: Every other clinical column, as text.
+        slides: Bag files of each patient; empty = the patient has no slide.
+        notes: What the columns were taken to mean, and what was left out.
+        fingerprint: SHA-256 of the tables and of the bags' names and sizes.
+    """
+
+    name: str
+    role: str
+    encoder: str
+    feature_width: int
+    patients: tuple[str, ...]
+    tables: Mapping[str, OmicsTable]
+    clinical: pd.DataFrame
+    slides: tuple[tuple[Path, ...], ...]
+    notes: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def has_slides(self) -> Bool[np.ndarray, " patient"]:
+        """True where the patient has at least one slide.
+
+        Source: own.
+        """
+        return np.array([bool(paths) for paths in self.slides], bool)
+
+    def bags(self, cache_bytes: int = CACHE_BYTES) -> BagReader:
+        """Return a reader of the patients' patches; keep one for the length of a run.
+
+        Args:
+            cache_bytes: Memory it may keep bags in.
+
+        Source: own.
+        """
+        return BagReader(self.slides, self.feature_width, cache_bytes)
