@@ -39,12 +39,8 @@ def audit(
     complete = torch.stack(list(data.present.values())).all(0)
     audited = [row for row in rows if complete[row]]
     exact = copy.deepcopy(model).double().eval()
-    embeddings, _ = embed(model, data, audited)
-    values = coalition_values(
-        exact.fusion,
-        {name: tokens.double() for name, tokens in embeddings.items()},
-        {name: background[name].double() for name in embeddings},
-    )
+    embeddings, _ = embed(exact, data, audited)
+    values = coalition_values(exact.fusion, embeddings, background)
     tally = audit_tally(
         values,
         modalities=model.modalities,
@@ -60,4 +56,4 @@ def embedding_means(model: FusionModel, data: PatientData, rows: Sequence[int]) 
 
     Source: own.
     """
-    return embedding_sums(*embed(model, data, rows))
+    return embedding_sums(*embed(copy.deepcopy(model).double(), data, rows))

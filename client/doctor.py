@@ -106,7 +106,8 @@ def _omics(cohort: Cohort) -> list[str]:
 
 def _unscaled(cohort: Cohort) -> list[str]:
     """Return a sentence for each omics table that the default clip would refuse."""
-    shares = clipped_shares(omics_vector(cohort, tables=tuple(cohort.tables)), _CLIP)
+    everyone = np.ones(len(cohort.patients), bool)
+    shares = clipped_shares(omics_vector(cohort, tables=tuple(cohort.tables)), _CLIP, everyone)
     return [
         f"Omics table {name} looks unscaled: {share:.0%} of its values lie beyond {_CLIP:g}. Scale "
         "it to z-scores, or agree with the other sites on data.clip = 0."

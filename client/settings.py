@@ -54,7 +54,14 @@ def site_folders(sites: Path) -> list[Path]:
 
     Source: own.
     """
-    found = sorted(path.parent for path in sites.glob("*/site.toml"))
+    folders = sorted(path for path in sites.glob("*/") if not path.name.startswith("."))
+    found = [folder for folder in folders if (folder / "site.toml").is_file()]
+    if found and len(found) < len(folders):
+        lacking = next(folder.name for folder in folders if folder not in found)
+        raise ConfigError(
+            f"Every folder of '{sites}' must have a site.toml, got none in '{lacking}'. Write it, "
+            "or move the folder away."
+        )
     if not found:
         raise ConfigError(
             f"Sites must be a folder of site folders, each with a site.toml, got '{sites}'. "

@@ -45,7 +45,10 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
         sys.stderr.write(f"error: {error}\n")
         return USER_ERROR
     except OSError as error:
-        sys.stderr.write(f"error: {error.strerror or error}: {error.filename or ''}\n")
+        sys.stderr.write(
+            f"error: Files must be readable and writable, got {error.strerror or error} at "
+            f"'{error.filename or ''}'. Check the path and its rights.\n"
+        )
         return USER_ERROR
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

@@ -97,7 +97,7 @@ AT_LEAST: Mapping[str, float] = {
     "training.lr": 0, "training.weight-decay": 0,
     "federation.proximal-mu": 0, "federation.server-lr": 0, "federation.min-sites": 1,
     "federation.expected-sites": 0, "federation.wait-seconds": 0, "federation.timeout-seconds": 0,
-    "evaluation.time-step": 1, "evaluation.time-bins": 2, "evaluation.risk-bins": 2,
+    "evaluation.time-step": 30, "evaluation.time-bins": 2, "evaluation.risk-bins": 2,
     "audit.every": 0,
 }  # fmt: skip
 """Smallest value of each number."""
@@ -153,7 +153,7 @@ def from_flat(values: Mapping[str, Any], base: RunConfig | None = None) -> RunCo
         key = written.replace("_", "-")
         if key not in known:
             raise ConfigError(
-                f"Setting must be a known key, got '{written}'. {nearest(key, known)}"
+                f"Setting must be a known key, got '{written}'. {_closest(key, known)}"
             )
         section, _, name = key.rpartition(".")
         target = sections.setdefault(section, {}) if section else top
@@ -246,6 +246,13 @@ def _check_numbers(flat: Mapping[str, Any]) -> None:
         bound = BELOW.get(key, LARGEST)
         if not flat[key] < bound:
             raise ConfigError(f"{key} must be < {bound:g}, got {str(flat[key])[:25]}. Lower it.")
+
+
+def _closest(key: str, known: Mapping[str, Scalar]) -> str:
+    """Return the setting of the same last word, or the nearest one."""
+    word = key.rpartition(".")[2]
+    same = [name for name in known if name.rpartition(".")[2] == word]
+    return f"Did you mean '{same[0]}'?" if same else nearest(key, known)
 
 
 def _dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from fusion.errors import ConfigError
@@ -17,7 +18,7 @@ def prepare(folder: Path, *, resume: bool) -> Path:
     """Return the folder, which must be new or empty unless a run is resumed in it.
 
     Raises:
-        ConfigError: It holds something, or is a file.
+        ConfigError: It holds something, is a file, or cannot be written.
 
     Source: own.
     """
@@ -26,7 +27,15 @@ def prepare(folder: Path, *, resume: bool) -> Path:
             f"Output folder must be new or empty, got '{folder}'. Choose another, or resume the "
             "run in it."
         )
-    return folder
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with TemporaryFile(dir=there):
+            return folder
+    except OSError as error:
+        raise ConfigError(
+            f"Output folder must be one that can be written, got '{folder}' ({error.strerror}). "
+            "Choose another."
+        ) from None
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,12 @@ from fusion.config import RunConfig, names, numbers
 from fusion.errors import ConfigError, FederationError
 from fusion.models.build import MODELS
 from fusion.objectives.intervals import baseline_hazards, choose_intervals
-from fusion.readers.omics import CLINICAL
-from fusion.readers.public_scaling import read_public_scaling
-from fusion.readers.scaling import Scaling, ScalingSums
 from fusion.registry import nearest
 from fusion.survival.bins import RiskGrid, TimeGrid
-from fusion.survival.estimate import require_finite
 from fusion.survival.tallies import OutcomeCounts
 from fusion.training.plan import Plan
-from server.inbox import Answer, Failure, Inbox, request
+from server.inbox import Answer, Failure, Inbox
+from server.scaling import common_scale
 
 log = logging.getLogger("concord.server")
 
@@ -82,8 +78,9 @@ def describe(inbox: Inbox) -> tuple[list[Member], list[Failure]]:
             f"{sum(m.patients[0] for m in members)} training patients. Add sites or follow-up."
         )
     for member in members:
-        if member.trains and member.events[0] == 0:
-            log.warning("%s has no event to train on; it trains with loss 0.", member.name)
+        for split, patients, events in zip(SPLITS, member.patients, member.events, strict=True):
+            if patients and not events:
+                log.warning("%s has no event among %d %s patients", member.name, patients, split)
     return members, failures
 
 
@@ -96,23 +93,29 @@ class Agreement:
         dropped: Features that some site has and some site lacks.
         clipped: Share of omics values cut by the clip.
         features_hash: SHA-256 of the agreed names.
+        data_hashes: Each site's hash of its folder, to notice data that changed.
+        refused: Sites that described themselves but cannot take part.
 
     Source: own.
     """
 
     plan: Plan
     dropped: int
-    clipped: float
+    clipped: float | None
     features_hash: str
+    data_hashes: dict[str, str]
+    refused: tuple[Failure, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for the checkpoint."""
-        return {**vars(self), "plan": self.plan.to_text()}
+        refused = [[failure.site, failure.reason] for failure in self.refused]
+        return {**vars(self), "plan": self.plan.to_text(), "refused": refused}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Agreement":
         """Return the agreement that `to_dict` wrote."""
-        return cls(**{**plain, "plan": Plan.from_text(plain["plan"])})
+        refused = tuple(Failure(*pair) for pair in plain["refused"])
+        return cls(**{**plain, "plan": Plan.from_text(plain["plan"]), "refused": refused})
 
 
 def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreement:
@@ -124,16 +127,20 @@ def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreeme
 
     Source: own.
     """
+    trainers = [member for member in members if member.trains]
     encoder, width = _encoder(members)
     tables = _tables(members, config)
     clinical = names(config.data.clinical)
     features, dropped = _features(members, tables)
     features = (*features, *(f"clinical:{column}" for column in clinical))
     readable = MODELS[config.model.name].takes or ("slides", "omics")
+    slides = any(member.facts["feature-width"] for member in trainers)
+    vectors = clinical or any(set(member.facts["tables"]) & set(tables) for member in trainers)
     modalities = tuple(
-        m for m, there in (("slides", width), ("omics", features)) if there and m in readable
+        m for m, there in (("slides", slides), ("omics", vectors)) if there and m in readable
     )
-    scaling, clipped = _scaling(inbox, members, config, features, width)
+    sites = [member.name for member in trainers]
+    scaled = common_scale(inbox, sites, config, features=features, width=width)
     edges, rates = _intervals(members, config)
     plan = Plan(
         modalities=modalities,
@@ -141,13 +148,14 @@ def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreeme
         feature_width=width,
         tables=tables,
         clinical=clinical,
-        scaling=scaling,
+        scaling=scaled.scaling,
         edges=edges,
         rates=rates,
     )
     _say(plan, dropped)
     digest = hashlib.sha256("\n".join(features).encode()).hexdigest()
-    return Agreement(plan, dropped, clipped, digest)
+    hashes = {member.name: str(member.facts["data-hash"]) for member in members}
+    return Agreement(plan, dropped, scaled.clipped, digest, hashes, scaled.failures)
 
 
 def _say(plan: Plan, dropped: int) -> None:
@@ -224,50 +232,6 @@ def _features(members: Sequence[Member], tables: Sequence[str]) -> tuple[tuple[s
         dropped += len(set.union(*held)) - len(common)
         agreed += [f"{table}:{gene}" for gene in sorted(common)]
     return tuple(agreed), dropped
-
-
-def _scaling(
-    inbox: Inbox,
-    members: Sequence[Member],
-    config: RunConfig,
-    features: tuple[str, ...],
-    width: int,
-) -> tuple[Scaling, float]:
-    """Return the scaling and the share of clipped values, from the training sites' sums."""
-    tables = list(dict.fromkeys(n.partition(":")[0] for n in features))
-    words = {
-        "tables": [table for table in tables if table != CLINICAL],
-        "clinical": list(names(config.data.clinical)),
-        "features": list(features),
-    }
-    sites = [member.name for member in members if member.trains]
-
-    def check(answer: Answer) -> None:
-        for name, length in (("scaling.omics", len(features)), ("scaling.slides", width)):
-            if length and name in answer.sums:
-                require_finite("Scaling sums", answer.sums[name].reshape(3, length))
-        require_finite("Clipped values", answer.sums["scaling.clipped"].reshape(2) * 1.0)
-
-    answers, failures = inbox.ask("query.scaling", request(words), sites, check)
-    if not answers:
-        reasons = "; ".join(f"{f.site}: {f.reason}" for f in failures)
-        raise FederationError(
-            f"At least one site must answer with its scaling sums, got none ({reasons}). "
-            "Run `concord-site doctor` at each site."
-        )
-    cut, known = np.sum([answer.sums["scaling.clipped"] for answer in answers], axis=0)
-    share = float(cut) / max(float(known), 1.0)
-    clip = config.data.clip
-    if config.data.scaling != "federated":
-        path = Path(config.data.scaling)
-        return read_public_scaling(path, names=features, width=width, clip=clip), share
-    omics, slides = _added(answers, "scaling.omics"), _added(answers, "scaling.slides")
-    return Scaling.from_sums(omics, slides, names=features, clip=clip), share
-
-
-def _added(answers: Sequence[Answer], name: str) -> ScalingSums | None:
-    held = [ScalingSums.from_array(a.sums[name]) for a in answers if name in a.sums]
-    return sum(held[1:], start=held[0]) if held else None
 
 
 def _intervals(

@@ -1,19 +1,20 @@
 """A run from its first question to its last figure: opening, rounds, closing."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from flwr.serverapp import Grid
 
 from fusion.config import RunConfig
+from fusion.errors import FederationError
 from fusion.training.plan import build_network, weights
 from server.aggregation import Aggregator
 from server.closing import refer, test
-from server.inbox import Inbox
-from server.opening import Agreement, agree, describe
-from server.progress import Progress, load_progress
+from server.inbox import Failure, Inbox
+from server.opening import Agreement, Member, agree, describe
+from server.progress import Progress, check_unchanged, load_progress
 from server.result import Story, tell
 from server.rounds import Company, first_record, last_validation, one_round
 
@@ -40,18 +41,22 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     Source: own.
     """
     folder, started = Path(config.out), time.monotonic()
-    inbox = Inbox(grid, config.federation)
+    inbox, aggregator = Inbox(grid, config.federation), Aggregator(config.federation)
     members, absent = describe(inbox)
-    start = _resume(folder) if config.resume else _begin(inbox, members, config)
-    company = Company(inbox, members, start.agreement.plan, config)
-    progress, aggregator = start.progress, Aggregator(config.federation)
+    start = _resume(members, config) if config.resume else _begin(inbox, members, config)
+    refused = {failure.site for failure in start.agreement.refused}
+    taking_part = [member for member in members if member.name not in refused]
+    company = Company(inbox, taking_part, start.agreement.plan, config)
+    progress = start.progress
     aggregator.moments = progress.moments
     while progress.round < config.rounds:
         progress = one_round(company, progress, aggregator)
         progress.save(folder, config, start.agreement.to_dict())
+    _check_trained(progress)
     progress = last_validation(company, progress)
     reference = refer(company, progress)
     examined = test(company, progress, reference)
+    absent = [*absent, *start.agreement.refused]
     story = Story(company, start.agreement, progress, reference, examined, absent)
     return tell(story, seconds=time.monotonic() - started)
 
@@ -62,12 +67,37 @@ class _Start:
     progress: Progress
 
 
-def _begin(inbox: Inbox, members: list, config: RunConfig) -> _Start:
+def _begin(inbox: Inbox, members: list[Member], config: RunConfig) -> _Start:
     agreement = agree(inbox, members, config)
     model = weights(build_network(agreement.plan, config))
-    return _Start(agreement, Progress(0, model, model, records=(first_record(),)))
+    progress = Progress(0, model, model, records=(first_record(),))
+    progress.save(Path(config.out), config, agreement.to_dict())
+    return _Start(agreement, progress)
 
 
-def _resume(folder: Path) -> _Start:
-    progress, document = load_progress(folder)
-    return _Start(Agreement.from_dict(document["agreement"]), progress)
+def _resume(members: list[Member], config: RunConfig) -> _Start:
+    """Take up a checkpoint, if settings and data are those it began with."""
+    progress, document = load_progress(Path(config.out))
+    check_unchanged(config, document["config"])
+    agreement = Agreement.from_dict(document["agreement"])
+    for member in members:
+        before = agreement.data_hashes.get(member.name)
+        if member.facts["data-hash"] != before:
+            raise FederationError(
+                f"A resumed run must find the data it began with, got other data at site "
+                f"'{member.name}'. Start a new run."
+            )
+    gone = sorted(set(agreement.data_hashes) - {member.name for member in members})
+    absent = tuple(Failure(name, "not there when the run was resumed") for name in gone)
+    return _Start(replace(agreement, refused=(*agreement.refused, *absent)), progress)
+
+
+def _check_trained(progress: Progress) -> None:
+    """Raise if no round was ever completed: the model would be the initial one."""
+    if not any(record["accepted"] and record["answered"] for record in progress.records[1:]):
+        failed = progress.records[-1]["failed"]
+        reasons = "; ".join(f"{one['site']}: {one['reason']}" for one in failed)
+        raise FederationError(
+            f"At least one round must be completed, got none of {progress.round} ({reasons}). "
+            "Mend what the sites report and start anew."
+        )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fusion.config import RunConfig, flatten
-from fusion.errors import ModelFileError
+from fusion.errors import ConfigError, ModelFileError
 from fusion.training.checkpoint import load_arrays, save_arrays
 
 FILE = "checkpoint.safetensors"
@@ -60,6 +60,31 @@ class Progress:
         document = {name: getattr(self, name) for name in plain}
         document |= {"config": flatten(config), "agreement": dict(agreement)}
         save_arrays(folder / FILE, arrays, document)
+
+
+FREE = ("out", "resume", "sites")
+"""Settings that may differ when a run is resumed, beside those of waiting."""
+
+
+def check_unchanged(config: RunConfig, before: Mapping[str, Any]) -> None:
+    """Raise if a run would go on with other settings than it began with.
+
+    Args:
+        config: The settings it would go on with.
+        before: The settings in its checkpoint, by dotted key.
+
+    Raises:
+        ConfigError: Names the first setting that differs.
+
+    Source: own.
+    """
+    for key, value in flatten(config).items():
+        waiting = key.endswith("-seconds") or key == "federation.expected-sites"
+        if value != before.get(key) and key not in FREE and not waiting:
+            raise ConfigError(
+                f"A resumed run must keep its settings, got {key} = {value} where it began with "
+                f"{before.get(key)}. Leave it out, or start a new run."
+            )
 
 
 def load_progress(folder: Path) -> tuple[Progress, dict[str, Any]]:

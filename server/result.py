@@ -71,8 +71,11 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
     flat = _told(config)
     return {
         "schema_version": SCHEMA_VERSION,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "timings": {"total_seconds": seconds, "rounds_seconds": list(progress.seconds)},
+        "timings": {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "total_seconds": seconds,
+            "rounds_seconds": list(progress.seconds),
+        },
         "config": flat,
         "config_hash": hashlib.sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest(),
         "versions": _versions(),
@@ -128,6 +131,7 @@ def _model(story: Story) -> dict[str, Any]:
         "objective": config.objective.name,
         "couples_patients": network.objective.couples_patients,
         "chosen_round": story.progress.best_round,
+        "chosen_on": "validation" if story.progress.best_score is not None else "nothing",
         "rounds": config.rounds,
         "file": MODEL_FILE,
         "sha256": file_hash,

@@ -5,6 +5,9 @@ from typing import Any
 
 from fusion.commands import table
 
+CHOSEN = {"validation": "chosen on validation", "nothing": "taken: no validation patients"}
+"""How the model's round came to be the one, in words."""
+
 
 def summarise(result: Mapping[str, Any]) -> str:
     """Return the result's main figures as text.
@@ -51,7 +54,7 @@ def summarise(result: Mapping[str, Any]) -> str:
     head = (
         f"{model['title']} on {', '.join(model['modalities'])}: {model['parameters']:,} "
         f"parameters, {model['objective']} objective, round {model['chosen_round']} of "
-        f"{model['rounds']} chosen on validation"
+        f"{model['rounds']} {CHOSEN[model['chosen_on']]}"
     )
     return "\n".join([head, "", table(rows), "", result["privacy"]["statement"]])
 

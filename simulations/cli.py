@@ -135,9 +135,12 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _models(parsed: argparse.Namespace) -> int:
+    from fusion.config import RunConfig
+    from fusion.objectives.build import OBJECTIVES
     from simulations.models import list_models
 
-    models = list_models(reference=parsed.reference)
+    couples = OBJECTIVES[RunConfig().objective.name].couples_patients
+    models = list_models(reference=parsed.reference, objective_couples=couples)
     if parsed.json:
         print(to_json(models))
         return 0

@@ -98,6 +98,8 @@ def partition(
     """
     if small not in SMALL:
         raise ConfigError(f"--small must be pool or drop, got '{small}'. {nearest(small, SMALL)}")
+    if min_patients < 1:
+        raise ConfigError(f"--min-patients must be >= 1, got {min_patients}. Raise it.")
     _check_empty(out)
     source = read_cohort_folder(cohort)
     hospitals = _hospitals(source.clinical, by)

@@ -6,14 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from client.settings import site_folders
 from fusion.config import RunConfig, flatten, from_flat, from_toml, names
 from fusion.errors import ConfigError, SiteError
-from fusion.readers.cohort import check_cohort
+from fusion.readers.cohort import Cohort, check_cohort, read_cohort
+from fusion.readers.omics import omics_vector
+from fusion.readers.scaling import check_scaled
 from fusion.readers.site import read_site_description
 from fusion.registry import nearest
 from server.folder import prepare
-from server.progress import load_progress
+from server.progress import check_unchanged, load_progress
 
 log = logging.getLogger("concord.simulate")
 
@@ -37,15 +41,12 @@ def read_run(parsed: argparse.Namespace) -> RunConfig:
         config = from_toml(parsed.config, config)
     config = from_flat(_flags(parsed), config)
     if parsed.resume:
-        _check_unchanged(config, _stored(parsed.resume))
+        check_unchanged(config, flatten(_stored(parsed.resume)))
     for name in ("sites", "out"):
         if not getattr(config, name):
             raise ConfigError(f"--{name} must be given, got none. Name a folder.")
-    config = replace(
-        config, sites=str(Path(config.sites).resolve()), out=str(Path(config.out).resolve())
-    )
-    prepare(Path(config.out), resume=config.resume)
-    return config
+    out = prepare(Path(config.out).resolve(), resume=config.resume)
+    return replace(config, sites=str(Path(config.sites).resolve()), out=str(out))
 
 
 def check_sites(config: RunConfig) -> None:
@@ -64,16 +65,39 @@ def check_sites(config: RunConfig) -> None:
             raise ConfigError(
                 f"split.hold-out must name sites, got '{name}'. {nearest(name, known)}"
             )
-    problems: list[str] = []
-    for folder in folders:
-        for finding in check_cohort(folder):
-            if finding.fatal:
-                problems.append(finding.message)
-            else:
-                log.warning("%s: %s", folder.name, finding.message)
+    problems = [problem for folder in folders for problem in _problems(folder, config)]
     if problems:
         more = f" ({len(problems) - 1} more: run `concord-site doctor`)" if problems[1:] else ""
         raise SiteError(problems[0] + more)
+    if config.federation.min_sites > len(folders):
+        raise ConfigError(
+            f"federation.min-sites must be at most the number of site folders, got "
+            f"{config.federation.min_sites} of {len(folders)}. Lower it."
+        )
+
+
+def _problems(folder: Path, config: RunConfig) -> list[str]:
+    """Return what keeps a site from this run; log what is only remarkable."""
+    findings = check_cohort(folder)
+    for finding in findings:
+        if not finding.fatal:
+            log.warning("%s: %s", folder.name, finding.message)
+    problems = [finding.message for finding in findings if finding.fatal]
+    return problems or _unscaled(read_cohort(folder), config)
+
+
+def _unscaled(cohort: Cohort, config: RunConfig) -> list[str]:
+    """Return why a site's omics would be refused, if they would."""
+    if config.data.scaling != "federated":
+        return []
+    chosen = names(config.data.omics)
+    tables = tuple(name for name in cohort.tables if chosen == ("all",) or name in chosen)
+    everyone = np.ones(len(cohort.patients), bool)
+    try:
+        check_scaled(omics_vector(cohort, tables=tables), clip=config.data.clip, patients=everyone)
+    except SiteError as error:
+        return [f"Site '{cohort.name}': {error}"]
+    return []
 
 
 def _stored(folder: Path) -> RunConfig:
@@ -81,17 +105,6 @@ def _stored(folder: Path) -> RunConfig:
     _, document = load_progress(folder)
     stored = from_flat(document["config"])
     return replace(stored, out=str(folder), resume=True)
-
-
-def _check_unchanged(config: RunConfig, stored: RunConfig) -> None:
-    """Raise if a run would go on with other settings than it began with."""
-    before = flatten(stored)
-    for key, value in flatten(config).items():
-        if value != before[key] and key not in ("sites", "out"):
-            raise ConfigError(
-                f"A resumed run must keep its settings, got {key} = {value} where it began with "
-                f"{before[key]}. Leave it out, or start a new run."
-            )
 
 
 def _flags(parsed: argparse.Namespace) -> dict[str, Any]:

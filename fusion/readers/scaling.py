@@ -81,19 +81,32 @@ def omics_sums(
 
     Source: own.
     """
-    for table, share in clipped_shares(vector, clip).items():
-        if share > BEYOND:
-            raise SiteError(
-                f"Omics table {table} must be scaled (z-scores), got {share:.0%} of its values "
-                f"beyond {clip:g}. Scale it at the site, or set data.clip to 0 for all sites.",
-                public=f"Omics table {table} looks unscaled: {share:.0%} beyond {clip:g}.",
-            )
+    check_scaled(vector, clip=clip, patients=training)
     values = clipped(vector, clip)[training].astype(np.float64)
     known = ~np.isnan(values)
     values = np.where(known, values, 0.0)
     return ScalingSums(
         known.sum(axis=0).astype(np.float64), values.sum(axis=0), (values**2).sum(axis=0)
     )
+
+
+def check_scaled(
+    vector: OmicsVector, *, clip: float, patients: Bool[np.ndarray, " patient"]
+) -> None:
+    """Raise if a table looks unscaled among some patients.
+
+    Raises:
+        SiteError: More than 5% of a table's values lie beyond the clip.
+
+    Source: own.
+    """
+    for table, share in clipped_shares(vector, clip, patients).items():
+        if share > BEYOND:
+            raise SiteError(
+                f"Omics table {table} must be scaled (z-scores), got {share:.0%} of its values "
+                f"beyond {clip:g}. Scale it at the site, or set data.clip to 0 for all sites.",
+                public=f"Omics table {table} looks unscaled: {share:.0%} beyond {clip:g}.",
+            )
 
 
 def slide_sums(
@@ -137,14 +150,16 @@ def clipped(vector: OmicsVector, clip: float) -> Float32[np.ndarray, "patient fe
     return np.where(_tables(vector) != CLINICAL, vector.values.clip(-clip, clip), vector.values)
 
 
-def clipped_shares(vector: OmicsVector, clip: float) -> dict[str, float]:
-    """Return for each omics table the share of its known values that lie beyond the clip.
+def clipped_shares(
+    vector: OmicsVector, clip: float, patients: Bool[np.ndarray, " patient"]
+) -> dict[str, float]:
+    """Return for each omics table the share of some patients' known values beyond the clip.
 
     Source: own.
     """
     tables, shares = _tables(vector), {}
     for table in dict.fromkeys(tables[tables != CLINICAL].tolist()):
-        values = vector.values[:, tables == table]
+        values = vector.values[patients][:, tables == table]
         beyond = np.abs(values) > clip if clip else np.zeros_like(values, bool)
         shares[table] = float(beyond.sum() / max(int((~np.isnan(values)).sum()), 1))
     return shares

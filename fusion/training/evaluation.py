@@ -25,7 +25,7 @@ def embed(
     """Return each modality's tokens for some patients, from all their patches.
 
     Args:
-        model: Put into evaluation mode here.
+        model: Put into evaluation mode here; its precision is that of the tokens.
         data: The site's patients.
         rows: Which of them.
 
@@ -41,7 +41,7 @@ def embed(
     if "slides" in model.modalities:
         embeddings["slides"] = _embed_slides(model, data, rows)
     if "omics" in model.modalities:
-        embeddings["omics"] = model.encode("omics", data.omics[picked])
+        embeddings["omics"] = model.encode("omics", data.omics[picked].to(precision(model)))
     return {m: embeddings[m] for m in model.modalities}, present
 
 
@@ -85,19 +85,32 @@ def embed_mean_input(
     return {name: model.encode(name, inputs[name])[0] for name in model.modalities}
 
 
+def precision(model: FusionModel) -> torch.dtype:
+    """Return the floating point type of a model's weights.
+
+    Source: own.
+    """
+    return next(model.parameters()).dtype
+
+
 def _embed_slides(model: FusionModel, data: PatientData, rows: Sequence[int]) -> Tokens:
     """Encode small bags together, a bag larger than a chunk piece by piece."""
     encoder = cast(ChunkedEncoder, model.encoders["slides"])
     none = np.zeros((0, data.plan.feature_width), dtype=np.float32)
-    parts = [encoder(data.pad([none]))[:0]]
+
+    def pad(bags: Sequence[Float[np.ndarray, "_ feature"]]) -> Bags:
+        padded = data.pad(bags)
+        return Bags(padded.features.to(precision(model)), padded.mask)
+
+    parts = [encoder(pad([none]))[:0]]
     for group in _groups([data.bags.patches(row) for row in rows]):
         members = [rows[place] for place in group]
         if data.bags.patches(members[0]) > CHUNK:
-            chunks = (data.pad([chunk]) for chunk in data.chunks(members[0], CHUNK))
+            chunks = (pad([chunk]) for chunk in data.chunks(members[0], CHUNK))
             parts.append(encode_chunks(encoder, chunks))
         else:
             bags = [next(data.chunks(row, CHUNK), none) for row in members]
-            parts.append(encoder(data.pad(bags)))
+            parts.append(encoder(pad(bags)))
     return torch.cat(parts)
 
 

@@ -152,7 +152,11 @@ def _choose(rows: Sequence[int], number: int, draw: Draw) -> list[int]:
 
 
 def _parts(rows: Sequence[int], size: int) -> list[list[int]]:
-    return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
+    """Return runs of at most `size` patients; nobody is left alone, BatchNorm needs two."""
+    parts = [list(rows[start : start + size]) for start in range(0, len(rows), size)]
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [parts[-2] + parts[-1]]
+    return parts
 
 
 def _rate(config: RunConfig, round_number: int) -> float:

@@ -42,3 +42,9 @@ def test_site_folders_come_in_order_of_name(hospitals):
 def test_a_folder_without_sites_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"Sites must be a folder of site folders.*partition"):
         site_folders(tmp_path)
+
+
+def test_a_folder_without_site_toml_among_the_sites_is_named(own_hospitals):
+    (own_hospitals / "lyon" / "site.toml").unlink()
+    with pytest.raises(ConfigError, match=r"must have a site.toml, got none in 'lyon'"):
+        site_folders(own_hospitals)

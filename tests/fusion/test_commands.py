@@ -47,7 +47,10 @@ def test_an_error_a_person_can_mend_is_one_line_and_exit_code_2(capsys):
 def test_a_file_that_cannot_be_read_is_one_line_and_exit_code_2(capsys):
     error = PermissionError(13, "Permission denied", "model.safetensors")
     assert run_command(failing(error), []) == 2
-    assert capsys.readouterr().err == "error: Permission denied: model.safetensors\n"
+    assert capsys.readouterr().err == (
+        "error: Files must be readable and writable, got Permission denied at "
+        "'model.safetensors'. Check the path and its rights.\n"
+    )
 
 
 def test_an_interruption_says_so(capsys):

@@ -212,3 +212,13 @@ def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path):
     path.write_text("[training]\nlocal-step = 2\n")
     with pytest.raises(ConfigError, match=r"'training\.local-step'.*'training\.local-steps'"):
         from_toml(path)
+
+
+def test_a_key_without_its_section_is_told_the_section():
+    with pytest.raises(ConfigError, match=r"got 'lr'. Did you mean 'training.lr'\?"):
+        from_flat({"lr": 1})
+
+
+def test_time_bins_finer_than_a_month_are_refused():
+    with pytest.raises(ConfigError, match=r"evaluation.time-step must be >= 30, got 1"):
+        from_flat({"evaluation.time-step": 1})

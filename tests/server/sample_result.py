@@ -22,8 +22,10 @@ NAMES = (
 
 RECORDED: dict[str, Any] = {
     "schema_version": 1,
-    "created": "2025-03-02T14:05:09+00:00",
-    "timings": {"total_seconds": 271.4, "rounds_seconds": [12.5] * 20},
+    "timings": {
+        "created": "2025-03-02T14:05:09+00:00",
+        "total_seconds": 271.4, "rounds_seconds": [12.5] * 20,
+    },
     "config": {
         "seed": 1, "rounds": 20, "resume": False, "sites": "", "model.name": "gated",
         "model.tokens": 4, "model.width": 32, "model.dropout": 0.25, "data.clip": 5.0,
@@ -39,7 +41,7 @@ RECORDED: dict[str, Any] = {
         "name": "gated", "title": "Gated fusion", "modalities": ["slides", "omics"],
         "paper": "Chen et al. 2020, Pathomic Fusion, IEEE Transactions on Medical Imaging",
         "parameters": 214817, "macs_per_patient": 1938400, "objective": "cox",
-        "couples_patients": True, "chosen_round": 15, "rounds": 20,
+        "couples_patients": True, "chosen_on": "validation", "chosen_round": 15, "rounds": 20,
         "file": "model.safetensors", "sha256": HASH,
     },
     "inputs": {

@@ -18,7 +18,7 @@ from simulations.federation import InlineGrid, run_inline
 
 def untimed(result):
     kept = copy.deepcopy(result)
-    del kept["timings"], kept["created"]
+    del kept["timings"]
     return kept
 
 
@@ -128,7 +128,7 @@ def test_a_run_interrupted_in_its_closing_continues_bit_for_bit(tiny, lead, watc
     assert not any(e.round for e in resumed.exchanges)
 
 
-def test_a_run_interrupted_before_its_first_checkpoint_starts_anew(tiny, lead, watching):
+def test_a_run_interrupted_in_its_first_round_is_resumed_from_the_start(tiny, lead, watching):
     def at(seen):
         if seen.round == 1:
             raise KeyboardInterrupt
@@ -136,8 +136,7 @@ def test_a_run_interrupted_before_its_first_checkpoint_starts_anew(tiny, lead, w
     config = tiny()
     with pytest.raises(KeyboardInterrupt):
         lead(config, watching(at))
-    with pytest.raises(ConcordError, match="must have a checkpoint"):
-        lead(replace(config, resume=True))
+    assert lead(replace(config, resume=True)).model == lead(tiny()).model
 
 
 def test_a_run_leaves_result_report_model_and_checkpoint(finished):
@@ -181,3 +180,24 @@ def test_answers_name_the_node_they_come_from():
 def test_a_folder_without_sites_is_refused(tiny, tmp_path):
     with pytest.raises(ConfigError, match="Sites must be a folder of site folders"):
         run_inline(tiny(sites=tmp_path))
+
+
+def test_a_resumed_run_keeps_its_settings(tiny, lead):
+    config = tiny()
+    lead(config)
+    with pytest.raises(ConcordError, match=r"A resumed run must keep its settings, got seed = 99"):
+        lead(replace(config, seed=99, resume=True))
+
+
+def test_a_resumed_run_notices_that_data_changed(tiny, lead, own_hospitals):
+    config = tiny(sites=own_hospitals)
+    lead(config)
+    table = own_hospitals / "lyon" / "clinical.csv"
+    table.write_text(table.read_text().replace(",1,", ",0,", 1))
+    with pytest.raises(ConcordError, match="got other data at site 'lyon'"):
+        lead(replace(config, resume=True))
+
+
+def test_a_run_in_which_nobody_ever_trained_is_an_error(tiny, lead):
+    with pytest.raises(ConcordError, match=r"At least one round must be completed, got none of"):
+        lead(tiny({"training.lr": 1e18, "training.optimiser": "sgd"}))

@@ -5,7 +5,7 @@ TEMPLATE = """\
 {% set pooled = result.evaluation.pooled %}
 {% set figure = card.figure %}
 <header class="card" id="card">
-<p class="kicker">Concord model report · {{ result.created | moment }}</p>
+<p class="kicker">Concord model report · {{ result.timings.created | moment }}</p>
 <h1>Survival model from {{ card.modalities }}</h1>
 <p class="lead">{{ result.model.title }} is a statistical model that orders patients by how early
 the recorded event, such as death or progression, is to be expected.
@@ -57,7 +57,8 @@ them used for training or for choosing the model{% endif %}. {{ card.origin }}</
 <div><dt>Trained on</dt><dd>{{ card.totals.trained_patients | number(0) }}
 <span>{{ card.totals.trained_events | count("event") }}</span></dd></div>
 <div><dt>Chosen round</dt><dd>{{ result.model.chosen_round }}
-<span>by validation patients</span></dd></div>
+<span>{% if result.model.chosen_on == "validation" %}by validation patients
+{%- else %}the last: no validation{% endif %}</span></dd></div>
 </dl>
 
 <div class="columns">

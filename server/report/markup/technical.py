@@ -11,7 +11,7 @@ TEMPLATE = """\
 {% else %}
 <p>In each round the sites score the model they receive on their validation patients, then train
 it further; round {{ result.rounds[0].round }} scores the model as it began.
-{% if training.chosen %}
+{% if training.chosen and result.model.chosen_on == "validation" %}
 The model of <b>round {{ training.chosen.round }}</b> (ringed) was chosen on validation patients,
 before any test figure was computed.
 {% endif %}</p>
@@ -122,7 +122,7 @@ before any test figure was computed.
 <tr><th scope="row">A round, mean</th><td>{{ (result.timings.rounds_seconds | sum
  / result.timings.rounds_seconds | length) | number(1) }} s</td></tr>
 {% endif %}
-<tr><th scope="row">Ended</th><td>{{ result.created | moment }}</td></tr>
+<tr><th scope="row">Ended</th><td>{{ result.timings.created | moment }}</td></tr>
 </table>
 </section>
 </div>

@@ -66,8 +66,8 @@ def test_unscaled_table_is_an_error():
     vector = vector_of([[8.0, 0.1], [9.0, 0.2]])  # 2 of 4 values beyond 5
     with pytest.raises(SiteError, match=r"Omics table rna must be scaled .* got 50% .* beyond 5"):
         omics_sums(vector, training=everybody(vector), clip=5.0)
-    assert clipped_shares(vector, 5.0) == {"rna": 0.5}
-    assert clipped_shares(vector, 0.0) == {"rna": 0.0}
+    assert clipped_shares(vector, 5.0, everybody(vector)) == {"rna": 0.5}
+    assert clipped_shares(vector, 0.0, everybody(vector)) == {"rna": 0.0}
 
 
 def test_patient_counts_once_however_many_patches(tmp_path, bag):
