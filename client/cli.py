@@ -45,6 +45,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
 def _predict(parsed: argparse.Namespace) -> int:
     from client.predict import predict
+    from fusion.readers.findings import counted
 
     predictions = predict(parsed.folder, parsed.model)
     predictions.write(parsed.out)
@@ -54,7 +55,7 @@ def _predict(parsed: argparse.Namespace) -> int:
         return 0
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"{patients} patients: {parsed.out}")
+    print(f"{counted(patients, 'patient')}: {parsed.out}")
     return 0
 
 

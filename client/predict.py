@@ -12,6 +12,7 @@ import pandas as pd
 from fusion.config import from_flat, numbers
 from fusion.errors import ModelFileError, SiteError
 from fusion.readers.cohort import Cohort, read_roster
+from fusion.readers.findings import counted
 from fusion.readers.omics import held_tables, omics_vector
 from fusion.readers.roster import Roster
 from fusion.survival.baseline import Baseline
@@ -129,7 +130,9 @@ def _warnings(cohort: Cohort, plan: Plan) -> tuple[str, ...]:
             )
         lacking = int((~cohort.has_slides).sum())
         if lacking:
-            found.append(f"{lacking} patients have no slides: a learned placeholder stands in")
+            found.append(
+                f"{counted(lacking, 'patient')} without slides: a learned placeholder stands in"
+            )
     if "omics" in plan.modalities:
         found += _omics_warnings(cohort, plan)
     return tuple(found)
@@ -145,7 +148,10 @@ def _omics_warnings(cohort: Cohort, plan: Plan) -> list[str]:
         found.append(f"{absent} of {len(wanted)} features are absent: their mean stands in")
     lacking = int((~vector.present).sum())
     if lacking:
-        found.append(f"{lacking} patients have no omics: a learned placeholder stands in")
+        found.append(
+            f"{counted(lacking, 'patient')} without omics: a learned placeholder stands in"
+        )
     if vector.clinical_gaps:
-        found.append(f"{vector.clinical_gaps} patients lack a clinical value: the mean stands in")
+        gaps = counted(vector.clinical_gaps, "patient")
+        found.append(f"{gaps} without a clinical value: the mean stands in")
     return found

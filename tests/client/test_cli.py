@@ -42,7 +42,7 @@ def test_a_finished_model_ranks_a_sites_patients(hospitals, finished, tmp_path, 
     assert main(["predict", str(hospitals / "lyon"), "--model", model, "--out", str(out)]) == 0
     told = capsys.readouterr()
     assert len(pd.read_csv(out)) == 24
-    assert "warning: 2 patients have no slides" in told.err
+    assert "warning: 2 patients without slides" in told.err
     assert told.out == f"24 patients: {out}\n"
 
 

@@ -38,8 +38,8 @@ def test_a_higher_risk_means_lower_survival(hospitals, model):
 def test_missing_modalities_are_named_patient_by_patient(hospitals, model):
     found = predict(hospitals / "lyon", model)
     assert found.table["missing"].value_counts().to_dict() == {"": 20, "slides": 2, "omics": 2}
-    assert "2 patients have no slides: a learned placeholder stands in" in found.warnings
-    assert "2 patients have no omics: a learned placeholder stands in" in found.warnings
+    assert "2 patients without slides: a learned placeholder stands in" in found.warnings
+    assert "2 patients without omics: a learned placeholder stands in" in found.warnings
 
 
 def test_another_encoder_is_a_warning(own_hospitals, model):
