@@ -133,7 +133,12 @@ def test_patients_of_a_step_are_drawn_without_repetition_and_evenly():
 def test_micro_batches_hold_everybody_once_in_order(size, rows):
     parts = loop._parts(rows, size)
     assert [row for part in parts for row in part] == rows
-    assert all(0 < len(part) <= size for part in parts)
+    assert all(0 < len(part) <= size + 1 for part in parts)
+
+
+def test_nobody_is_left_alone_in_a_micro_batch():
+    assert [len(part) for part in loop._parts(list(range(9)), 4)] == [4, 5]
+    assert [len(part) for part in loop._parts(list(range(3)), 1)] == [1, 1, 1]
 
 
 def round_of(plan, data, config, rows=ROWS, number=1):
