@@ -16,13 +16,13 @@ demo: .venv/.installed  ## three synthetic hospitals, a federated cross-attentio
 	@$(BIN) -m simulations.cli run --sites demo/sites --model cross_attention --rounds 10 --set training.lr=1e-3 --out demo/run
 
 test: .venv/.installed  ## everything that must hold; under 10 minutes on 2 cores
-	@$(BIN) -m pytest -n 2 -q
+	@$(BIN) -m pytest -n 2 -q -rs
 
 check: .venv/.installed  ## format, lint, layers, types, tests
 	@$(BIN) -m ruff format --check . && $(BIN) -m ruff check .
 	@.venv/bin/lint-imports
 	@$(BIN) -m mypy fusion privacy client server simulations
-	@$(BIN) -m pytest -n 2 -q
+	@$(BIN) -m pytest -n 2 -q -rs
 
 .venv/.installed: pyproject.toml
 	@test -x $(BIN) || $(PYTHON) -m venv .venv

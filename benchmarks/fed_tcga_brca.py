@@ -1,4 +1,4 @@
-"""Linear Cox over the six centres of Fed-TCGA-BRCA, beside the published table.
+"""Linear ridge Cox over the six centres of Fed-TCGA-BRCA, beside the published table.
 
 python benchmarks/fed_tcga_brca.py --data DIR --out DIR
 
@@ -48,20 +48,26 @@ COMMON: Mapping[str, object] = {
     "rounds": 40,
     "training.local-steps": 10,
     "training.batch-patients": 0,
-    "training.optimiser": "adamw",
-    "training.weight-decay": 0.01,
+    "training.optimiser": "sgd",
     "training.schedule": "constant",
     "evaluation.selection": "concordance",
 }
-RATES = {"training.lr": (0.0003, 0.001, 0.003, 0.01)}
-SERVER = {"training.lr": (0.001, 0.01), "federation.server-lr": (0.003, 0.01, 0.03)}
+RIDGE = {"training.lr": (0.01, 0.03, 0.1), "training.weight-decay": (0.03, 0.1, 0.3)}
+SERVER = {
+    "training.lr": (0.01, 0.03),
+    "training.weight-decay": (0.1, 0.3),
+    "federation.server-lr": (0.003, 0.01, 0.03),
+}
 METHODS: Mapping[str, Mapping[str, Sequence[float]]] = {
-    "fedavg": RATES,
-    "fedprox": RATES | {"federation.proximal-mu": (0.01, 0.1)},
+    "fedavg": RIDGE,
+    "fedprox": RIDGE | {"federation.proximal-mu": (0.01, 0.1)},
     "fedadam": SERVER,
     "fedyogi": SERVER,
-    "pooled": RATES,
+    "pooled": {"training.lr": (0.1,), "training.weight-decay": (0.03, 0.1, 0.3, 1.0)},
 }
+CONVERGED = ("pooled",)
+"""Methods whose last round is taken; the others stop where validation is best."""
+
 PUBLISHED = {
     "fedavg": "FedAvg100",
     "fedprox": "FedProx100",
@@ -210,7 +216,9 @@ def _best(runs: Sequence[Run]) -> tuple[tuple[tuple[str, float], ...], int, floa
     for choice in dict.fromkeys(run.choice for run in runs):
         curves = [_read(run)["validation"][1:] for run in runs if run.choice == choice]
         mean = np.mean(curves, axis=0)
-        found.append((float(mean.max()), choice, int(mean.argmax()) + 1))
+        last = runs[0].method in CONVERGED
+        rounds = len(mean) if last else int(mean.argmax()) + 1
+        found.append((float(mean[rounds - 1]), choice, rounds))
     validation, choice, rounds = max(found, key=lambda one: one[0])
     return choice, rounds, validation
 

@@ -154,7 +154,7 @@ def _choose(rows: Sequence[int], number: int, draw: Draw) -> list[int]:
 def _parts(rows: Sequence[int], size: int) -> list[list[int]]:
     """Return runs of `size` patients; one left over joins the last, as BatchNorm needs two."""
     parts = [list(rows[start : start + size]) for start in range(0, len(rows), size)]
-    if 1 < len(parts) and len(parts[-1]) == 1 < size:
+    if len(parts) > 1 and len(parts[-1]) == 1 < size:
         parts[-2:] = [parts[-2] + parts[-1]]
     return parts
 
