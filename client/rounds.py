@@ -9,13 +9,13 @@ import torch
 from client.audit import audit, embedding_means
 from client.replies import Answer
 from client.settings import Settings
-from client.site import Site, open_patients, open_site
+from client.site import Site, open_network, open_patients, open_site
 from fusion.survival.bins import TimeGrid
 from fusion.training.data import PatientData
 from fusion.training.evaluation import embed_mean_input
 from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.loop import train_round
-from fusion.training.plan import SurvivalNetwork, build_network, load_weights, weights
+from fusion.training.plan import SurvivalNetwork, load_weights, weights
 
 
 class Task:
@@ -35,7 +35,7 @@ class Task:
         self.run, self.words = settings.run, words
         self.site: Site = open_site(settings)
         self.data: PatientData = open_patients(settings, words["plan"])
-        self.network: SurvivalNetwork = build_network(self.data.plan, settings.run)
+        self.network: SurvivalNetwork = open_network(settings.run, words["plan"])
         load_weights(self.network, dict(model))
 
     @property

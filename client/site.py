@@ -12,7 +12,7 @@ from fusion.readers.bags import BagReader
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.readers.folds import assign_split
 from fusion.training.data import PatientData
-from fusion.training.plan import Plan
+from fusion.training.plan import Plan, SurvivalNetwork, build_network
 
 SPLITS = ("train", "validation", "test")
 
@@ -66,6 +66,15 @@ def open_patients(settings: Settings, plan_text: str) -> PatientData:
     return _scale(settings.folder, settings.run, settings.run_id, plan_text)
 
 
+@lru_cache(maxsize=2)
+def open_network(run: RunConfig, plan_text: str) -> SurvivalNetwork:
+    """Return the run's network; whoever asks for it puts its own weights in first.
+
+    Source: own.
+    """
+    return build_network(read_plan(plan_text), run)
+
+
 @lru_cache(maxsize=128)
 def _read_site(folder: Path, run: RunConfig, run_id: int) -> Site:  # noqa: ARG001 -- a new run reads anew
     cohort = read_cohort(folder)
@@ -81,12 +90,16 @@ def _read_site(folder: Path, run: RunConfig, run_id: int) -> Site:  # noqa: ARG0
 def _scale(folder: Path, run: RunConfig, run_id: int, plan_text: str) -> PatientData:
     site = _read_site(folder, run, run_id)
     return PatientData(
-        site.cohort, _plan(plan_text), bags=site.bags, max_patches=run.data.max_patches
+        site.cohort, read_plan(plan_text), bags=site.bags, max_patches=run.data.max_patches
     )
 
 
 @lru_cache(maxsize=8)
-def _plan(text: str) -> Plan:
+def read_plan(text: str) -> Plan:
+    """Return the plan that a message carries.
+
+    Source: own.
+    """
     return Plan.from_text(text)
 
 
@@ -95,5 +108,5 @@ def forget_sites() -> None:
 
     Source: own.
     """
-    for cached in (_read_site, _scale, _plan):
+    for cached in (_read_site, _scale, read_plan, open_network):
         cached.cache_clear()

@@ -135,5 +135,6 @@ def _wrong_arrays(current: Mapping[str, np.ndarray], answer: Answer) -> str | No
 def _as_reply(answer: Answer) -> Message:
     """Return an update in the form that Flower's strategies read."""
     weight = MetricRecord({"num-examples": float(answer.figures["num-examples"])})
-    content = RecordDict({"arrays": to_record(answer.model), "metrics": weight})
+    arrays = answer.record or to_record(answer.model)
+    content = RecordDict({"arrays": arrays, "metrics": weight})
     return Message(content, dst_node_id=0, message_type="train")

@@ -32,6 +32,7 @@ class Answer:
         figures: Its own numbers.
         sums: Mergeable sums over its patients.
         model: Weights, empty if it sent none.
+        record: The same as they came, for Flower's strategy.
 
     Source: own.
     """
@@ -41,6 +42,7 @@ class Answer:
     figures: Mapping[str, Any]
     sums: Mapping[str, np.ndarray]
     model: Mapping[str, np.ndarray]
+    record: ArrayRecord | None = None
 
 
 Check: TypeAlias = Callable[[Answer], None]
@@ -211,6 +213,7 @@ def _answer(site: str, reply: Message) -> Answer:
         figures=dict(content.metric_records["figures"]),
         sums=_numpy(arrays["sums"]),
         model=_numpy(arrays["model"]) if "model" in arrays else {},
+        record=arrays.get("model"),
     )
 
 

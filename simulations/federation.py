@@ -26,7 +26,7 @@ FIRST_SITE = 1000
 class InlineGrid(Grid):
     """Carries messages to a ClientApp in the same process, one site after the other.
 
-    Every message is copied on its way, so that no side can change the other's records.
+    Every request is copied on its way, so that no site can change what another one receives.
 
     Args:
         app: The ClientApp of every site.
@@ -96,7 +96,7 @@ class InlineGrid(Grid):
         name = str(uuid4())
         message.metadata.__dict__["_message_id"] = name
         context = self.contexts[message.metadata.dst_node_id]
-        self._replies[name] = copy.deepcopy(self._app(copy.deepcopy(message), context))
+        self._replies[name] = self._app(copy.deepcopy(message), context)
         return name
 
 

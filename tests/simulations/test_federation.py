@@ -145,7 +145,7 @@ def test_a_run_leaves_result_report_model_and_checkpoint(finished):
     ]  # fmt: skip
 
 
-def test_messages_are_copied_on_their_way():
+def test_requests_are_copied_on_their_way():
     kept = []
 
     class Keeper(ClientApp):
@@ -160,7 +160,7 @@ def test_messages_are_copied_on_their_way():
     replies = list(grid.send_and_receive(messages))
     assert content["request"]["n"] == 1
     assert [reply.content["request"]["n"] for reply in replies] == [2, 2]
-    assert replies[0].content is not kept[0].content
+    assert kept[0].content is not kept[1].content
 
 
 def test_answers_name_the_node_they_come_from():
