@@ -32,12 +32,13 @@ def audit(
     Returns:
         The tally as one vector.
 
-    Privacy: sums over patients leave; coalition values do not.
+    Privacy: sums over two or more patients leave; coalition values do not.
 
     Source: own.
     """
     complete = torch.stack(list(data.present.values())).all(0)
     audited = [row for row in rows if complete[row]]
+    audited = audited if len(audited) > 1 else []
     exact = copy.deepcopy(model).double().eval()
     embeddings, _ = embed(exact, data, audited)
     values = coalition_values(exact.fusion, embeddings, background)
@@ -54,6 +55,10 @@ def audit(
 def embedding_means(model: FusionModel, data: PatientData, rows: Sequence[int]) -> EmbeddingSums:
     """Return the sums behind the federation's mean embedding; give it training patients only.
 
+    A modality that one patient alone has is left out: its sum would be that one's embedding.
+
     Source: own.
     """
-    return embedding_sums(*embed(copy.deepcopy(model).double(), data, rows))
+    embeddings, present = embed(copy.deepcopy(model).double(), data, rows)
+    shared = {name: held & (held.sum() > 1) for name, held in present.items()}
+    return embedding_sums(embeddings, shared)

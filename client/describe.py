@@ -58,11 +58,13 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
         ),
         tuple(words["features"]),
     )
-    clip, training = settings.run.data.clip, site.split == "train"
-    sums = {"scaling.omics": omics_sums(vector, training=training, clip=clip).to_array()}
+    clip, training = settings.run.data.clip, np.zeros(len(site.split), bool)
+    training[site.rows("train")] = True
+    omics = omics_sums(vector, training=training, clip=clip).without_lone_patients()
+    sums = {"scaling.omics": omics.to_array()}
     if site.cohort.feature_width:
         slides = slide_sums(site.bags, patients=site.rows("train"), width=site.cohort.feature_width)
-        sums["scaling.slides"] = slides.to_array()
+        sums["scaling.slides"] = slides.without_lone_patients().to_array()
     measured = [not name.startswith(f"{CLINICAL}:") for name in vector.names]
     known = vector.values[training][:, measured]
     cut = int((np.abs(known) > clip).sum()) if clip else 0
@@ -74,9 +76,8 @@ def _wanted(table: str, run: RunConfig) -> bool:
 
 
 def _counts(site: Site, run: RunConfig) -> dict[str, np.ndarray]:
-    cohort, rows = site.cohort, {split: site.rows(split) for split in SPLITS}
+    cohort, train = site.cohort, site.rows("train")
     grid = TimeGrid(run.evaluation.time_step, run.evaluation.time_bins)
-    train = rows["train"]
     outcomes = count(
         np.zeros(len(train)),
         time=cohort.time[train],
@@ -85,8 +86,8 @@ def _counts(site: Site, run: RunConfig) -> dict[str, np.ndarray]:
         risk_grid=RiskGrid(0.0, 1.0, 2),
     )
     return {
-        "patients": np.array([len(rows[split]) for split in SPLITS]),
-        "events": np.array([int(cohort.event[rows[split]].sum()) for split in SPLITS]),
+        "patients": np.array([int((site.split == name).sum()) for name in SPLITS]),
+        "events": np.array([int(cohort.event[site.split == name].sum()) for name in SPLITS]),
         "missing": np.array(_missing(cohort, run)),
         "outcome-histogram": outcomes.to_array(),
     }

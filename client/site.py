@@ -36,8 +36,12 @@ class Site:
     bags: BagReader
 
     def rows(self, split: str) -> list[int]:
-        """Return the patients of one split."""
-        return [int(row) for row in np.flatnonzero(self.split == split)]
+        """Return the patients of one split; nobody if it holds one patient alone.
+
+        Every sum over a lone patient would be that patient's own value.
+        """
+        rows = [int(row) for row in np.flatnonzero(self.split == split)]
+        return rows if len(rows) > 1 else []
 
 
 def open_site(settings: Settings) -> Site:

@@ -50,8 +50,8 @@ class Member:
 
     @property
     def trains(self) -> bool:
-        """Whether the site has patients to train on."""
-        return self.role == "train" and self.patients[0] > 0
+        """Whether the site has patients to train on; a lone one would show through every sum."""
+        return self.role == "train" and self.patients[0] > 1
 
 
 def describe(inbox: Inbox) -> tuple[list[Member], list[Failure]]:

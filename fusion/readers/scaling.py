@@ -36,6 +36,14 @@ class ScalingSums:
             self.count + other.count, self.total + other.total, self.square + other.square
         )
 
+    def without_lone_patients(self) -> "ScalingSums":
+        """Return the sums without features known of one patient alone: they are that one's values.
+
+        Source: own.
+        """
+        kept = self.count > 1
+        return ScalingSums(self.count * kept, self.total * kept, self.square * kept)
+
     def to_array(self) -> Float[np.ndarray, "3 feature"]:
         """Return count, total and square as three rows, for the wire.
 

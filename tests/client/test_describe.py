@@ -69,3 +69,20 @@ def test_slides_are_summed_one_patient_once(settings_at):
     site = open_site(settings)
     have = site.cohort.has_slides[site.rows("train")].sum()
     assert set(sums["scaling.slides"][0]) == {have}
+
+
+def test_a_lone_patient_of_a_split_is_in_no_sum(settings_at):
+    settings = settings_at("lyon")
+    site = open_site(settings)
+    site.split[:] = "test"
+    site.split[3] = "train"
+    assert site.rows("train") == []
+    sums = describe(settings).sums
+    assert sums["outcome-histogram"].sum() == 0
+    assert sums["patients"].tolist() == [1, 0, 23]
+
+
+def test_a_feature_of_one_patient_alone_is_in_no_sum():
+    sums = ScalingSums(np.array([1.0, 2.0]), np.array([7.0, 3.0]), np.array([49.0, 5.0]))
+    shared = sums.without_lone_patients().to_array()
+    assert shared.tolist() == [[0.0, 2.0], [0.0, 3.0], [0.0, 5.0]]
