@@ -78,11 +78,7 @@ def main() -> int:
         for setting in parsed.settings
     ]
     _do([run for run in runs if not run.finished], parsed.jobs)
-    rows = [
-        {**_key(run), **json.loads((run.out / "figures.json").read_text())}
-        for run in runs
-        if run.finished
-    ]
+    rows = [_row(run) for run in runs if run.finished]
     rows += list(_rivals(base, parsed.seeds, home)) if parsed.ridge else []
     _show(pd.DataFrame(rows), home)
     return 0
@@ -208,8 +204,10 @@ def _test_figures(pooled: dict) -> dict:
 def _within(run: Run) -> float | None:
     """Return a pooled run's concordance within the hospitals its patients come from."""
     folder = Path(run.config.sites) / POOLED
-    risk = predict(folder, run.out / "model.safetensors").table["risk"].to_numpy()
-    patients = _patients(read_cohort(folder), run.config)
+    table = predict(folder, run.out / "model.safetensors").table.set_index("patient")
+    cohort = read_cohort(folder)
+    risk = table["risk"].loc[list(cohort.patients)].to_numpy()
+    patients = _patients(cohort, run.config)
     return patients.within(risk, patients.rows("test"))["value"]
 
 
@@ -252,8 +250,9 @@ def _ridge_rows(cohort: Cohort, mean: np.ndarray, config: RunConfig) -> Iterator
         }
 
 
-def _key(run: Run) -> dict:
-    return {"model": run.model, "setting": run.setting, "seed": run.seed}
+def _row(run: Run) -> dict:
+    known = {"model": run.model, "setting": run.setting, "seed": run.seed}
+    return known | json.loads((run.out / "figures.json").read_text())
 
 
 def _show(table: pd.DataFrame, home: Path) -> None:

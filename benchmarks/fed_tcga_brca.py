@@ -199,7 +199,8 @@ def _exact(folders: Sequence[Path], model: Path) -> dict:
     """Return the concordance over all sites' test patients, without bins, as published."""
     parts = []
     for folder in folders:
-        cohort, risk = read_cohort(folder), predict(folder, model).table["risk"].to_numpy()
+        cohort, table = read_cohort(folder), predict(folder, model).table.set_index("patient")
+        risk = table["risk"].loc[list(cohort.patients)].to_numpy()
         test = cohort.fixed_split == "test"
         parts.append((risk[test], cohort.time[test], cohort.event[test]))
     risk, times, events = (np.concatenate(column) for column in zip(*parts, strict=True))
