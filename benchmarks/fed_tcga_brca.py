@@ -233,11 +233,11 @@ def _row(
         "chosen on validation": told,
         "validation": validation,
         "test": np.mean(values),
-        "sd": np.std(values),
+        "sd over seeds": np.std(values, ddof=1) if values[1:] else np.nan,
         "low": final[0]["low"],
         "high": final[0]["high"],
-        "test without refit": np.mean(others),
-        "its sd": np.std(others),
+        "test of five draws": np.mean(others),
+        "sd over draws": np.std(others, ddof=1),
     }
 
 
@@ -276,8 +276,7 @@ def _pooled_features(home: Path, seed: int, share: float) -> tuple[np.ndarray, P
 def _table(rows: pd.DataFrame, published: pd.DataFrame, home: Path) -> str:
     known = published[published["Test"] == "Pooled Test"].set_index("Method")
     for column in ("mean", "std"):
-        values = rows["method"].map(PUBLISHED).map(known[column])
-        rows[f"published {column}"] = values
+        rows[f"published {column}"] = rows["method"].map(PUBLISHED).map(known[column])
     rows.to_csv(home / "table.csv", index=False)
     lines = [list(rows.columns), ["---"] * len(rows.columns)]
     lines += [[_cell(value) for value in row] for row in rows.itertuples(index=False)]
