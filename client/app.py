@@ -12,6 +12,7 @@ from client.describe import describe, scale
 from client.replies import reply
 from client.rounds import Task, evaluate, reference, train
 from client.settings import read_settings
+from fusion.npy import read_npy
 from privacy.mods import guard
 
 app = ClientApp(mods=[guard])
@@ -61,4 +62,4 @@ def _arrays(message: Message, record: str) -> dict[str, np.ndarray]:
     """Return one record of arrays; empty if the message has none of that name."""
     records = message.content.array_records
     held = records[record].items() if record in records else ()
-    return {name: value.numpy() for name, value in held}
+    return {name: read_npy(a.data, dtype=a.dtype, shape=tuple(a.shape)) for name, a in held}

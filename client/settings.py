@@ -1,11 +1,12 @@
 """What one message tells a hospital: which folder is its own, and the run's settings."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from flwr.app import Context
 
-from fusion.config import RunConfig, from_flat
+from fusion.config import RunConfig, Scalar, from_flat
 from fusion.errors import ConfigError
 
 
@@ -42,7 +43,7 @@ def read_settings(context: Context) -> Settings:
 
     Source: own.
     """
-    run = from_flat(context.run_config)
+    run = _run(tuple(context.run_config.items()))
     return Settings(folder=_folder(context, run), run=run, run_id=context.run_id)
 
 
@@ -68,6 +69,11 @@ def site_folders(sites: Path) -> list[Path]:
             "Make them with `concord-simulate partition`."
         )
     return found
+
+
+@lru_cache(maxsize=8)
+def _run(items: tuple[tuple[str, Scalar], ...]) -> RunConfig:
+    return from_flat(dict(items))
 
 
 def _folder(context: Context, run: RunConfig) -> Path:

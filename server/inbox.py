@@ -12,6 +12,7 @@ from flwr.serverapp import Grid
 
 from fusion.config import FederationConfig
 from fusion.errors import FederationError
+from fusion.npy import read_npy
 
 log = logging.getLogger("concord.server")
 
@@ -218,4 +219,7 @@ def _answer(site: str, reply: Message) -> Answer:
 
 
 def _numpy(record: ArrayRecord) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in record.items()}
+    return {
+        name: read_npy(value.data, dtype=value.dtype, shape=tuple(value.shape))
+        for name, value in record.items()
+    }

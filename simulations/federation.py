@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
-from flwr.app import Context, Message, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.run import Run
@@ -96,8 +96,20 @@ class InlineGrid(Grid):
         name = str(uuid4())
         message.metadata.__dict__["_message_id"] = name
         context = self.contexts[message.metadata.dst_node_id]
-        self._replies[name] = self._app(copy.deepcopy(message), context)
+        self._replies[name] = self._app(_copied(message), context)
         return name
+
+
+def _copied(message: Message) -> Message:
+    """Return the message with records of its own; arrays are shared, their bytes cannot change."""
+    content = RecordDict()
+    for name, record in message.content.array_records.items():
+        content[name] = ArrayRecord(dict(record))
+    for name, words in message.content.config_records.items():
+        content[name] = ConfigRecord(copy.deepcopy(dict(words)))
+    twin = copy.copy(message)
+    twin.content = content
+    return twin
 
 
 def run_inline(
