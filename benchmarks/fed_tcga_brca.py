@@ -122,21 +122,23 @@ def main() -> int:
         for seed in SEEDS
     ]
     _do(search, parsed.jobs)
-    rows = []
-    for method in METHODS:
-        choice, rounds, validation = _best([run for run in search if run.method == method])
-        final = [Run(method, choice, seed, parsed.out, rounds) for seed in SEEDS]
-        _do(final, parsed.jobs)
-        carved = [
-            _read(run)["test"] for run in search if (run.method, run.choice) == (method, choice)
-        ]
-        told = ", ".join(f"{key} {value:g}" for key, value in choice) + f", {rounds} rounds"
-        rows.append(_row(method, told, validation, [_read(run)["test"] for run in final], carved))
+    rows = [_method_row(method, search, parsed) for method in METHODS]
     rows.append(_ridge(parsed.out))
     print(
         _table(pd.DataFrame(rows), pd.read_csv(parsed.data / "published_results.csv"), parsed.out)
     )
     return 0
+
+
+def _method_row(method: str, search: Sequence[Run], parsed: argparse.Namespace) -> dict:
+    """Train a method on all training patients as validation chose, and return its row."""
+    own = [run for run in search if run.method == method]
+    choice, rounds, validation = _best(own)
+    final = [Run(method, choice, seed, parsed.out, rounds) for seed in SEEDS]
+    _do(final, parsed.jobs)
+    carved = [_read(run)["test"] for run in own if run.choice == choice]
+    told = ", ".join(f"{key} {value:g}" for key, value in choice) + f", {rounds} rounds"
+    return _row(method, told, validation, [_read(run)["test"] for run in final], carved)
 
 
 def _write_sites(patients: pd.DataFrame, home: Path) -> None:
