@@ -31,7 +31,7 @@ from fusion.models.build import MODELS
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.readers.folds import assign_split
 from simulations.federation import run_inline
-from simulations.partition import partition
+from simulations.partition import Division, partition
 from simulations.references import MARK, POOLED, pool_sites
 
 SETTINGS = ("federated", "pooled")
@@ -112,7 +112,8 @@ def _sites(parsed: argparse.Namespace) -> Path:
     sites = parsed.out / f"sites-{parsed.min_patients}-{parsed.small}"
     if not sites.exists():
         parsed.out.mkdir(parents=True, exist_ok=True)
-        partition(parsed.cohort, out=sites, min_patients=parsed.min_patients, small=parsed.small)
+        division = Division(min_patients=parsed.min_patients, small=parsed.small)
+        partition(parsed.cohort, out=sites, division=division)
     return sites
 
 

@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from fusion.commands import run_command, table, to_json
@@ -32,13 +32,24 @@ def _command(commands, name: str, run: Callable, help_: str) -> argparse.Argumen
 
 
 def _add_partition(commands) -> None:
-    parser = _command(commands, "partition", _partition, "one site folder a hospital")
+    parser = _command(commands, "partition", _partition, "a cohort into site folders")
     parser.add_argument(
         "--cohort", type=Path, required=True, help="clinical.csv, genomics, patches"
     )
-    parser.add_argument("--by", default="hospital", help="hospital, or a clinical column")
-    parser.add_argument("--min-patients", type=int, default=20)
+    parser.add_argument(
+        "--by",
+        default="hospital",
+        help="hospital, a clinical column, or iid, dirichlet-time, quantity, censoring, time",
+    )
+    parser.add_argument("--sites", type=int, help="how many to deal the patients to")
+    parser.add_argument("--alpha", type=float, help="of a Dirichlet deal: small = uneven (0.5)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--min-patients", type=int, default=20, help="a site")
     parser.add_argument("--small", choices=("pool", "drop"), default="pool")
+    for modality in ("slides", "omics"):
+        parser.add_argument(
+            f"--without-{modality}", type=int, default=0, metavar="N", help="sites that have none"
+        )
     parser.add_argument("--encoder", default="unknown", help="what made the patch features")
     parser.add_argument("--out", type=Path, required=True)
 
@@ -80,16 +91,11 @@ def _add_metrics(commands) -> None:
 
 
 def _partition(parsed: argparse.Namespace) -> int:
-    from simulations.partition import partition
+    from simulations.partition import Division, partition
 
-    done = partition(
-        parsed.cohort,
-        out=parsed.out,
-        by=parsed.by,
-        min_patients=parsed.min_patients,
-        small=parsed.small,
-        encoder=parsed.encoder,
-    )
+    told = vars(parsed)
+    division = Division(**{field.name: told[field.name] for field in fields(Division)})
+    done = partition(parsed.cohort, out=parsed.out, division=division, encoder=parsed.encoder)
     if parsed.json:
         print(to_json(asdict(done)))
         return 0

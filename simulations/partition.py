@@ -1,21 +1,22 @@
-"""One cohort folder into one site folder a hospital."""
+"""One cohort folder into several site folders, by hospital or dealt in a stated way."""
 
-import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from fusion.errors import ConfigError, SiteError
-from fusion.readers.columns import SLIDE_COLUMNS
-from fusion.readers.findings import listed
-from fusion.readers.site import bag_file
-from fusion.readers.tables import ID_COLUMNS
+from fusion.readers.findings import Findings, listed
+from fusion.readers.outcomes import read_outcomes
+from fusion.readers.site import ClinicalTable
 from fusion.registry import nearest
+from fusion.seeding import generator
+from simulations.assignments import ALPHA, ASSIGNMENTS, Deal, Followed, assign
 from simulations.cohort import CohortFolder, read_cohort_folder
+from simulations.site_folder import SiteSummary, sole_patient_column, write_site
 
 POOLED = "pooled-small"
 """Name of the site that the small hospitals are pooled into."""
@@ -25,26 +26,31 @@ SMALL = ("pool", "drop")
 
 
 @dataclass(frozen=True)
-class SiteSummary:
-    """What one site folder holds.
+class Division:
+    """How a cohort is divided.
 
     Attributes:
-        name: The site.
-        hospitals: Hospitals in it.
-        patients: All patients, with or without slides or omics.
-        slides: Slides with a bag.
-        slides_missing: Slides without one, listed under `missing` in site.toml.
-        patients_with_slides: Patients with at least one bag.
-        patients_with_omics: Patients with a row in at least one omics table.
+        by: `hospital` (the column `site`), a kind in `assignments.ASSIGNMENTS`, or another clinical
+            column; a column of a kind's name is not reached.
+        min_patients: Hospitals with fewer patients are small; all patients count, with or without
+            slides. Where patients are dealt, each site gets so many at least.
+        small: `pool` the small hospitals into one site, or `drop` them; where patients are dealt
+            no site is small.
+        sites: Number of sites to deal to; None = the hospitals are what they are.
+        alpha: Concentration of a Dirichlet deal; None = 0.5.
+        seed: Decides who is dealt where, and which sites lack a modality.
+        without_slides: Sites, drawn at random, whose slides are left out.
+        without_omics: Sites, drawn among the others, whose omics are left out.
     """
 
-    name: str
-    hospitals: tuple[str, ...]
-    patients: int
-    slides: int
-    slides_missing: int
-    patients_with_slides: int
-    patients_with_omics: int
+    by: str = "hospital"
+    min_patients: int = 20
+    small: str = "pool"
+    sites: int | None = None
+    alpha: float | None = None
+    seed: int = 1
+    without_slides: int = 0
+    without_omics: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,15 +67,9 @@ class Partition:
 
 
 def partition(
-    cohort: Path,
-    *,
-    out: Path,
-    by: str = "hospital",
-    min_patients: int = 20,
-    small: str = "pool",
-    encoder: str = "unknown",
+    cohort: Path, *, out: Path, division: Division | None = None, encoder: str = "unknown"
 ) -> Partition:
-    """Write one site folder for each hospital of a cohort; all of them, or nothing.
+    """Write the site folders of a cohort; all of them, or nothing.
 
     Clinical rows are copied as they are; genes are split into rna, cnv and mutation; bags are
     hard-linked where the file system allows, else copied. The folders are made beside `out` and
@@ -78,10 +78,7 @@ def partition(
     Args:
         cohort: Folder with clinical.csv, genomics.parquet and patch_features/.
         out: Folder to write; must be absent or empty.
-        by: `hospital` (the column `site`), or another clinical column.
-        min_patients: Hospitals with fewer patients are small; all patients count, with or without
-            slides.
-        small: `pool` the small hospitals into one site, or `drop` them.
+        division: Who goes where; hospitals as they are if None.
         encoder: Name of the patch encoder, written into each site.toml.
 
     Returns:
@@ -96,18 +93,22 @@ def partition(
 
     Source: own.
     """
-    if small not in SMALL:
-        raise ConfigError(f"--small must be pool or drop, got '{small}'. {nearest(small, SMALL)}")
-    if min_patients < 1:
-        raise ConfigError(f"--min-patients must be >= 1, got {min_patients}. Raise it.")
+    division = division or Division()
+    _check(division)
     _check_empty(out)
     source = read_cohort_folder(cohort)
-    hospitals = _hospitals(source.clinical, by)
-    groups, dropped = _groups(hospitals, min_patients, pool=small == "pool")
+    hospitals = _hospitals(source.clinical, cohort, division)
+    groups, dropped = _groups(hospitals, division)
+    parts = _parts(source, groups, division)
     partial = out.absolute().with_name(f".{out.name}.partial-{os.getpid()}")
     try:
         sites = tuple(
-            _write_site(partial / name, source, hospitals[hospitals.isin(members)], encoder)
+            write_site(
+                partial / name,
+                parts[name],
+                hospitals=hospitals[hospitals.isin(members)],
+                encoder=encoder,
+            )
             for name, members in groups.items()
         )
         partial.replace(out)
@@ -120,31 +121,63 @@ def partition(
     return Partition(sites, dropped)
 
 
+def _check(division: Division) -> None:
+    """Raise unless the settings go together."""
+    by, dealt = division.by, division.by in ASSIGNMENTS
+    if division.small not in SMALL:
+        raise ConfigError(
+            f"--small must be pool or drop, got '{division.small}'. "
+            f"{nearest(division.small, SMALL)}"
+        )
+    if division.min_patients < 1:
+        raise ConfigError(f"--min-patients must be >= 1, got {division.min_patients}. Raise it.")
+    if min(division.without_slides, division.without_omics) < 0:
+        raise ConfigError("--without-slides and --without-omics must be >= 0. Count sites.")
+    if dealt and division.sites is None:
+        raise ConfigError(f"--sites must be given with --by {by}, got none. Name a number.")
+    if not dealt and division.sites is not None:
+        raise ConfigError(
+            f"--sites must go with --by {', '.join(ASSIGNMENTS)}, got --by {by}. Leave it out."
+        )
+    takers = [kind for kind in ASSIGNMENTS if ASSIGNMENTS[kind].takes_alpha]
+    if division.alpha is not None and by not in takers:
+        raise ConfigError(
+            f"--alpha must go with --by {', '.join(takers)}, got --by {by}. Leave it out."
+        )
+
+
 def _check_empty(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"--out must be an absent or empty folder, got '{out}'. Choose another.")
 
 
-def _patient_column(clinical: pd.DataFrame) -> str:
-    found = [name for name in ID_COLUMNS if name in clinical.columns]
-    if len(found) != 1:
-        raise SiteError(
-            f"Clinical table must have one column of {', '.join(ID_COLUMNS)}, got "
-            f"{listed(found) or 'none'}. Keep one of them.",
-            public="The patient's column is not certain.",
-        )
-    return found[0]
+def _hospitals(clinical: pd.DataFrame, cohort: Path, division: Division) -> pd.Series:
+    """Return each patient's hospital, as it is or as it is dealt."""
+    if division.sites is None:
+        return _found_hospitals(clinical, division.by)
+    sole_patient_column(clinical)
+    alpha = ALPHA if division.alpha is None else division.alpha
+    deal = Deal(division.sites, alpha, max(division.min_patients, 2), division.seed)
+    return assign(division.by, _followed(cohort), deal)
 
 
-def _hospitals(clinical: pd.DataFrame, by: str) -> pd.Series:
-    """Return each patient's hospital."""
+def _followed(cohort: Path) -> Followed:
+    findings = Findings()
+    outcomes = read_outcomes(ClinicalTable(cohort / "clinical.csv"), findings)
+    findings.raise_first()
+    if outcomes is None or outcomes.time is None or outcomes.event is None:
+        raise SiteError(f"Cohort must have outcomes, got none in '{cohort}'. Add them.")
+    return Followed(outcomes.patients, outcomes.time, outcomes.event)
+
+
+def _found_hospitals(clinical: pd.DataFrame, by: str) -> pd.Series:
     column = "site" if by == "hospital" else by
     if column not in clinical.columns:
         raise ConfigError(
-            f"--by must name a clinical column (hospital = `site`), got '{by}'. "
-            f"{nearest(column, clinical.columns)}"
+            f"--by must be hospital, a clinical column, or one of {', '.join(ASSIGNMENTS)}, got "
+            f"'{by}'. {nearest(column, [*clinical.columns, *ASSIGNMENTS])}"
         )
-    patients = clinical[_patient_column(clinical)]
+    patients = clinical[sole_patient_column(clinical)]
     several = clinical.groupby(patients)[column].nunique().gt(1)
     if several.any():
         raise SiteError(
@@ -164,86 +197,36 @@ def _hospitals(clinical: pd.DataFrame, by: str) -> pd.Series:
 
 
 def _groups(
-    hospitals: pd.Series, min_patients: int, *, pool: bool
+    hospitals: pd.Series, division: Division
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, int]]:
     """Return the hospitals of each site, and those left out with their patients."""
     sizes = hospitals.value_counts().sort_index()
-    least = max(min_patients, 2)
+    least = max(division.min_patients, 2)
     small = {str(name): int(size) for name, size in sizes.items() if size < least}
     groups: dict[str, tuple[str, ...]] = {
         str(name): (str(name),) for name in sizes.index if name not in small
     }
-    if pool and sum(small.values()) > 1:
+    if division.small == "pool" and sum(small.values()) > 1:
         groups[POOLED], small = tuple(small), {}
     if not groups:
         raise ConfigError(
-            f"--min-patients must leave a hospital, got {min_patients} where the largest has "
-            f"{sizes.max()}. Lower it."
+            f"--min-patients must leave a hospital, got {division.min_patients} where the largest "
+            f"has {sizes.max()}. Lower it."
         )
     return groups, small
 
 
-def _write_site(
-    folder: Path, source: CohortFolder, hospitals: pd.Series, encoder: str
-) -> SiteSummary:
-    """Write the site of the patients that index `hospitals`."""
-    folder.mkdir(parents=True)
-    column, patients = _patient_column(source.clinical), hospitals.index
-    clinical = source.clinical[source.clinical[column].isin(patients)]
-    clinical.to_csv(folder / "clinical.csv", index=False, lineterminator="\n")
-    tables = _write_omics(folder, source.omics, patients)
-    bags = _bags(clinical, column)
-    held, missing = bags[bags.isin(source.bags)], bags[~bags.isin(source.bags)]
-    lines = [f"name = {_quoted(folder.name)}", 'role = "train"', "", "[clinical]"]
-    lines += ['file = "clinical.csv"', ""]
-    if len(held):
-        _link(folder / "patch_features", [source.bags[name] for name in held])
-        lines += ["[features]", 'folder = "patch_features"', f"encoder = {_quoted(encoder)}"]
-        lines += [f"width = {source.width}", f"missing = {_quoted(sorted(missing))}", ""]
-    lines += ["[omics]", *(f'{name} = "{name}.parquet"' for name in tables), ""]
-    (folder / "site.toml").write_text("\n".join(lines), encoding="utf-8")
-    return SiteSummary(
-        name=folder.name,
-        hospitals=tuple(sorted(set(hospitals))),
-        patients=len(patients),
-        slides=len(held),
-        slides_missing=len(missing),
-        patients_with_slides=held.index.nunique(),
-        patients_with_omics=len(set().union(*tables.values())),
-    )
-
-
-def _write_omics(
-    folder: Path, omics: Mapping[str, pd.DataFrame], patients: pd.Index
-) -> dict[str, set[str]]:
-    """Write the patients' rows of each table that has any; return who is in each."""
-    written = {}
-    for name, table in omics.items():
-        rows = table[table["case_id"].isin(patients)]
-        if len(rows):
-            rows.to_parquet(folder / f"{name}.parquet", index=False)
-            written[name] = set(rows["case_id"])
-    return written
-
-
-def _bags(clinical: pd.DataFrame, patient: str) -> pd.Series:
-    """Return the bag files that the rows name, by patient."""
-    column = next((name for name in SLIDE_COLUMNS if name in clinical.columns), None)
-    if column is None:
-        return pd.Series([], dtype=object)
-    slides = clinical.set_index(patient)[column]
-    return slides[slides != ""].map(bag_file)
-
-
-def _link(folder: Path, paths: list[Path]) -> None:
-    folder.mkdir()
-    for path in paths:
-        try:
-            (folder / path.name).hardlink_to(path)
-        except OSError:
-            shutil.copy2(path, folder / path.name)
-
-
-def _quoted(value: str | list[str]) -> str:
-    """Return a text or a list of texts as TOML writes it."""
-    return json.dumps(value, ensure_ascii=False)
+def _parts(
+    source: CohortFolder, names: Iterable[str], division: Division
+) -> dict[str, CohortFolder]:
+    """Return what of the cohort each site may have; no site loses both modalities."""
+    order = list(generator(division.seed, "partition", "missing").permutation(sorted(names)))
+    slides, omics = division.without_slides, division.without_omics
+    if slides + omics > len(order):
+        raise ConfigError(
+            "--without-slides and --without-omics must leave each site one of the two, got "
+            f"{slides} + {omics} of {len(order)} sites. Lower them."
+        )
+    without = {name: replace(source, bags={}, width=0) for name in order[:slides]}
+    without |= {name: replace(source, omics={}) for name in order[slides : slides + omics]}
+    return {name: without.get(name, source) for name in order}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from simulations.assignments import ASSIGNMENTS
 from simulations.cli import main
 
 QUICK = [
@@ -178,6 +179,33 @@ def test_hospitals_are_synthesised(tmp_path, capsys):
     assert main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [name.rsplit("/", 1)[1] for name in told["sites"]] == ["lyon", "bergen"]
+
+
+@pytest.fixture
+def cohort_folder(tmp_path):
+    """Twelve patients of one hospital, without slides and genes."""
+    clinical = pd.DataFrame({"case_id": [f"p{number:02d}" for number in range(12)], "site": "02"})
+    clinical.assign(time_days=range(10, 130, 10), event=[0, 1] * 6).to_csv(
+        tmp_path / "clinical.csv", index=False
+    )
+    return tmp_path
+
+
+def test_a_cohort_is_dealt_to_sites(cohort_folder, capsys):
+    words = ["partition", "--cohort", str(cohort_folder), "--by", "iid", "--sites", "3", "--seed"]
+    words += ["4", "--min-patients", "4", "--out", str(cohort_folder / "sites"), "--json"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(site["name"], site["patients"]) for site in told["sites"]] == [
+        ("site-01", 4), ("site-02", 4), ("site-03", 4),
+    ]  # fmt: skip
+
+
+def test_the_help_names_every_kind_of_assignment(capsys):
+    with pytest.raises(SystemExit):
+        main(["partition", "--help"])
+    told = capsys.readouterr().out
+    assert [kind for kind in ASSIGNMENTS if kind not in told] == []
 
 
 @pytest.mark.parametrize("reference", [[], ["--reference"]])

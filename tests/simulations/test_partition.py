@@ -9,7 +9,7 @@ import pytest
 
 from fusion.errors import ConfigError, SiteError
 from fusion.readers.cohort import read_cohort
-from simulations.partition import partition
+from simulations.partition import Division, partition
 
 ROWS = [("02", 4), ("DU", 3), ("S9", 1), ("ZZ", 1)]
 
@@ -38,7 +38,7 @@ def source(tmp_path):
 
 
 def test_hospitals_become_sites_and_small_ones_are_pooled(source, tmp_path):
-    result = partition(source, out=tmp_path / "sites", min_patients=3)
+    result = partition(source, out=tmp_path / "sites", division=Division(min_patients=3))
     assert [(site.name, site.patients) for site in result.sites] == [
         ("02", 4), ("DU", 3), ("pooled-small", 2),
     ]  # fmt: skip
@@ -51,7 +51,9 @@ def test_hospitals_become_sites_and_small_ones_are_pooled(source, tmp_path):
 
 
 def test_every_site_opens_and_all_patients_are_in_one(source, tmp_path):
-    result = partition(source, out=tmp_path / "sites", min_patients=3, encoder="hipt")
+    result = partition(
+        source, out=tmp_path / "sites", division=Division(min_patients=3), encoder="hipt"
+    )
     cohorts = [read_cohort(tmp_path / "sites" / site.name) for site in result.sites]
     assert sum(len(cohort.patients) for cohort in cohorts) == 9
     assert {(cohort.encoder, cohort.feature_width) for cohort in cohorts} == {("hipt", 3)}
@@ -59,7 +61,7 @@ def test_every_site_opens_and_all_patients_are_in_one(source, tmp_path):
 
 
 def test_genes_are_split_by_kind_and_lose_their_ending(source, tmp_path):
-    partition(source, out=tmp_path / "sites", min_patients=3)
+    partition(source, out=tmp_path / "sites", division=Division(min_patients=3))
     tables = read_cohort(tmp_path / "sites" / "02").tables
     assert {name: table.genes for name, table in tables.items()} == {
         "rna": ("TP53",), "cnv": ("MYC",), "mutation": ("TP53",),
@@ -67,20 +69,24 @@ def test_genes_are_split_by_kind_and_lose_their_ending(source, tmp_path):
 
 
 def test_patients_without_slides_or_omics_are_counted(source, tmp_path):
-    _, du, pooled = partition(source, out=tmp_path / "sites", min_patients=3).sites
+    _, du, pooled = partition(
+        source, out=tmp_path / "sites", division=Division(min_patients=3)
+    ).sites
     assert (du.patients, du.patients_with_slides, du.slides) == (3, 2, 2)
     assert pooled.patients_with_omics == 1
 
 
 def test_slide_without_a_file_is_listed_as_missing(source, tmp_path):
-    pooled = partition(source, out=tmp_path / "sites", min_patients=3).sites[2]
+    pooled = partition(source, out=tmp_path / "sites", division=Division(min_patients=3)).sites[2]
     assert (pooled.slides, pooled.slides_missing) == (1, 1)
     described = tomllib.loads((tmp_path / "sites" / "pooled-small" / "site.toml").read_text())
     assert described["features"]["missing"] == ["ZZ-0.h5"]
 
 
 def test_small_hospitals_may_be_dropped_and_that_is_said(source, tmp_path):
-    result = partition(source, out=tmp_path / "sites", min_patients=4, small="drop")
+    result = partition(
+        source, out=tmp_path / "sites", division=Division(min_patients=4, small="drop")
+    )
     assert [site.name for site in result.sites] == ["02"]
     assert result.dropped == {"DU": 3, "S9": 1, "ZZ": 1}
 
@@ -89,7 +95,9 @@ def test_cohort_may_be_divided_by_another_column(source, tmp_path):
     clinical = pd.read_csv(source / "clinical.csv", dtype=str)
     clinical["region"] = np.where(clinical["site"] == "02", "north", "south")
     clinical.to_csv(source / "clinical.csv", index=False)
-    result = partition(source, out=tmp_path / "sites", by="region", min_patients=2)
+    result = partition(
+        source, out=tmp_path / "sites", division=Division(by="region", min_patients=2)
+    )
     assert [(site.name, site.patients) for site in result.sites] == [("north", 4), ("south", 5)]
 
 
@@ -97,7 +105,7 @@ def test_cohort_without_slides_and_genes_is_divided_too(source, tmp_path):
     (source / "genomics.parquet").unlink()
     clinical = pd.read_csv(source / "clinical.csv", dtype=str).drop(columns="slide_id")
     clinical.to_csv(source / "clinical.csv", index=False)
-    partition(source, out=tmp_path / "sites", min_patients=3)
+    partition(source, out=tmp_path / "sites", division=Division(min_patients=3))
     assert read_cohort(tmp_path / "sites" / "DU").feature_width == 0
 
 
@@ -106,7 +114,7 @@ def test_bags_are_copied_where_they_cannot_be_linked(source, tmp_path, monkeypat
         raise OSError("another device")
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    partition(source, out=tmp_path / "sites", min_patients=3)
+    partition(source, out=tmp_path / "sites", division=Division(min_patients=3))
     assert (tmp_path / "sites/02/patch_features/02-0.h5").stat().st_nlink == 1
 
 
@@ -124,24 +132,62 @@ def test_failure_leaves_nothing_behind(source, tmp_path, monkeypatch):
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", fail)
     with pytest.raises(ConfigError, match=r"that can be written, got .* \(disk full\)"):
-        partition(source, out=tmp_path / "sites", min_patients=3)
+        partition(source, out=tmp_path / "sites", division=Division(min_patients=3))
     assert [path.name for path in tmp_path.iterdir()] == ["a cohort"]
+
+
+def test_patients_may_be_dealt_and_every_site_opens(source, tmp_path):
+    division = Division(by="dirichlet-time", sites=3, alpha=0.2, min_patients=2)
+    result = partition(source, out=tmp_path / "sites", division=division)
+    assert [(site.name, site.patients) for site in result.sites] == [
+        ("site-01", 3), ("site-02", 3), ("site-03", 3),
+    ]  # fmt: skip
+    cohorts = [read_cohort(tmp_path / "sites" / site.name) for site in result.sites]
+    assert len({patient for cohort in cohorts for patient in cohort.patients}) == 9
+
+
+def test_a_modality_may_be_missing_by_site_but_never_both(source, tmp_path):
+    division = Division(by="iid", sites=3, min_patients=3, without_slides=2, without_omics=1)
+    partition(source, out=tmp_path / "sites", division=division)
+    cohorts = [read_cohort(folder) for folder in sorted((tmp_path / "sites").iterdir())]
+    held = sorted((cohort.feature_width > 0, bool(cohort.tables)) for cohort in cohorts)
+    assert held == [(False, True), (False, True), (True, False)]
+
+
+def test_which_sites_lack_a_modality_follows_the_seed(source, tmp_path):
+    def lacking(seed):
+        out = tmp_path / f"sites-{seed}-{len(list(tmp_path.iterdir()))}"
+        division = Division(by="time", sites=4, min_patients=2, without_slides=1, seed=seed)
+        found = partition(source, out=out, division=division).sites
+        return [site.name for site in found if not site.slides]
+
+    assert lacking(1) == lacking(1)
+    assert len({tuple(lacking(seed)) for seed in range(6)}) > 1
 
 
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
         ({"small": "pol"}, "--small must be pool or drop, got 'pol'. Did you mean 'pool'"),
-        ({"by": "sit"}, r"--by must name a clinical column .* got 'sit'. Did you mean 'site'"),
+        ({"by": "sit"}, r"--by must be hospital, a clinical .* got 'sit'. Did you mean 'site'"),
         (
             {"min_patients": 50, "small": "drop"},
             "must leave a hospital, got 50 where the largest has 4",
+        ),
+        ({"by": "iid"}, "--sites must be given with --by iid, got none"),
+        ({"sites": 3}, "--sites must go with --by iid, .*, got --by hospital. Leave it out"),
+        ({"alpha": 1.0}, "--alpha must go with --by dirichlet-time, quantity, censoring, got"),
+        ({"by": "time", "sites": 3, "alpha": 1.0}, "--alpha must go with .* got --by time"),
+        ({"without_slides": -1}, "--without-slides and --without-omics must be >= 0"),
+        (
+            {"min_patients": 3, "without_slides": 2, "without_omics": 2},
+            r"must leave each site one of the two, got 2 \+ 2 of 3 sites",
         ),
     ],
 )
 def test_setting_that_does_not_fit_is_an_error(source, tmp_path, settings, match):
     with pytest.raises(ConfigError, match=match):
-        partition(source, out=tmp_path / "sites", **settings)
+        partition(source, out=tmp_path / "sites", division=Division(**settings))
     assert not (tmp_path / "sites").exists()
 
 
@@ -181,7 +227,7 @@ def test_patient_twice_in_the_genomics_table_is_an_error(source, tmp_path):
 @pytest.mark.skipif("CONCORD_DATA" not in os.environ, reason="CONCORD_DATA is not set")
 def test_real_glioma_cohort_becomes_eight_sites_without_a_finding(tmp_path):
     cohort = Path(os.environ["CONCORD_DATA"]) / "tcga_gbmlgg"
-    result = partition(cohort, out=tmp_path / "sites", min_patients=20)
+    result = partition(cohort, out=tmp_path / "sites")
     cohorts = [read_cohort(tmp_path / "sites" / site.name) for site in result.sites]
     assert len(cohorts) == 8
     # the published counts: 569 patients, 492 with slides, 187 deaths
