@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from fusion.commands import run_command, to_json
@@ -22,6 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict.add_argument("--out", type=Path, required=True, help="csv to write; it stays here")
     predict.add_argument("--json", action="store_true", help="one JSON document on stdout")
     predict.set_defaults(run=_predict)
+    keys = commands.add_parser("keys", help="make the key the coordinator knows this site by")
+    keys.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the key")
+    keys.add_argument("--name", default="site", help="name of the files; the site's own is best")
+    keys.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    keys.set_defaults(run=_keys)
     return run_command(parser, arguments)
 
 
@@ -56,6 +62,19 @@ def _predict(parsed: argparse.Namespace) -> int:
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{counted(patients, 'patient')}: {parsed.out}")
+    return 0
+
+
+def _keys(parsed: argparse.Namespace) -> int:
+    from client.keys import make_keys
+
+    pair = make_keys(parsed.out, name=parsed.name)
+    if parsed.json:
+        print(to_json({name: str(value) for name, value in asdict(pair).items()}))
+        return 0
+    print(f"Send to the coordinator: {pair.public}")
+    print(f"Read out to them on the telephone: {pair.fingerprint}")
+    print(f"Never send: {pair.private}")
     return 0
 
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from fusion.commands import run_command, to_json
@@ -16,7 +17,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
     report.add_argument("--json", action="store_true", help="the result on stdout, as JSON")
     report.set_defaults(run=_report)
+    _add_certificates(commands)
     return run_command(parser, arguments)
+
+
+def _add_certificates(commands) -> None:
+    parser = commands.add_parser("certificates", help="make the coordinator's TLS certificate")
+    parser.add_argument(
+        "--host",
+        action="append",
+        required=True,
+        metavar="NAME_OR_IP",
+        help="as the hospitals reach the coordinator; once for each name",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for files")
+    parser.add_argument("--days", type=int, default=365, help="validity of the certificate")
+    parser.add_argument(
+        "--authority", type=Path, metavar="DIR", help="sign with the authority of an earlier call"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.set_defaults(run=_certificates)
 
 
 def _report(parsed: argparse.Namespace) -> int:
@@ -26,6 +46,23 @@ def _report(parsed: argparse.Namespace) -> int:
     result = read_result(parsed.folder)
     path = write_report(parsed.folder, result)
     print(to_json(result) if parsed.json else f"{summarise(result)}\n\nReport: {path}")
+    return 0
+
+
+def _certificates(parsed: argparse.Namespace) -> int:
+    from server.certificates import make_certificates
+
+    made = make_certificates(
+        parsed.out, hosts=parsed.host, days=parsed.days, authority=parsed.authority
+    )
+    if parsed.json:
+        told = {name: str(value) for name, value in asdict(made).items()}
+        print(to_json({**told, "hosts": list(made.hosts)}))
+        return 0
+    print(f"{made.authority}  give to every hospital")
+    print(f"{made.certificate}  {made.key}  for the SuperLink and the gate")
+    print(f"{made.authority_key}  signs the next certificate; keep its folder off this machine")
+    print(f"Valid for {', '.join(made.hosts)} until {made.expires}.")
     return 0
 
 
