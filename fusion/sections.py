@@ -94,7 +94,11 @@ class FederationConfig:
     proximal_mu: float = 0.01
     """Pull towards the global model (fedprox)."""
     server_lr: float = 0.1
-    """Step of the coordinator's optimiser (fedadam, fedyogi)."""
+    """Step of the coordinator's optimiser (fedadagrad, fedadam, fedyogi)."""
+    trim: float = 0.2
+    """Share of sites cut at each end, value by value (trimmed-mean)."""
+    byzantine: int = 0
+    """Malicious sites to withstand; needs twice as many and three more to train (krum)."""
     min_sites: int = 1
     """A round is complete with so many valid answers; with fewer it leaves the model as it was."""
     expected_sites: int = 0

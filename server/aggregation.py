@@ -1,21 +1,39 @@
 """Updates into one model: each is checked first, then Flower's strategy does the arithmetic."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
-from flwr.app import Message, MetricRecord, RecordDict
-from flwr.serverapp.strategy import FedAdam, FedAvg, FedYogi
+from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp.strategy import (
+    FedAdagrad,
+    FedAdam,
+    FedAvg,
+    FedMedian,
+    FedTrimmedAvg,
+    FedYogi,
+    Krum,
+)
 from flwr.serverapp.strategy.fedopt import FedOpt
 
 from fusion.config import FederationConfig
+from fusion.errors import ConfigError
 from fusion.registry import Registry
 from server.inbox import Answer, Failure, to_record
 
-STRATEGIES: Registry[type[FedAvg]] = Registry("federation.strategy")
-STRATEGIES.add("fedavg", FedAvg)
-STRATEGIES.add("fedprox", FedAvg)  # the pull is added at the sites; the coordinator averages
-STRATEGIES.add("fedadam", FedAdam)
-STRATEGIES.add("fedyogi", FedYogi)
+log = logging.getLogger("concord.server")
+
+WEIGHT = "num-examples"
+
+STRATEGIES: Registry[Callable[[FederationConfig], FedAvg]] = Registry("federation.strategy")
+STRATEGIES.add("fedavg", lambda _: FedAvg())
+STRATEGIES.add("fedprox", lambda _: FedAvg())  # the pull is added at the sites
+STRATEGIES.add("fedadagrad", lambda config: FedAdagrad(eta=config.server_lr))
+STRATEGIES.add("fedadam", lambda config: FedAdam(eta=config.server_lr))
+STRATEGIES.add("fedyogi", lambda config: FedYogi(eta=config.server_lr))
+STRATEGIES.add("fedmedian", lambda _: FedMedian())
+STRATEGIES.add("trimmed-mean", lambda config: FedTrimmedAvg(beta=config.trim))
+STRATEGIES.add("krum", lambda config: Krum(num_malicious_nodes=config.byzantine))
 
 
 class Aggregator:
@@ -23,40 +41,48 @@ class Aggregator:
 
     Args:
         config: Strategy and its settings.
+        parameters: Names of the arrays that training steps on. A strategy with an optimiser steps
+            on these alone and averages the rest: a step could turn a running variance negative.
 
-    Source: FedAvg: McMahan et al., AISTATS 2017; FedProx: Li et al., MLSys 2020; FedAdam and
-        FedYogi: Reddi et al., ICLR 2021; all arithmetic is Flower's.
+    Source: FedAvg: McMahan et al., AISTATS 2017; FedProx: Li et al., MLSys 2020; FedAdagrad,
+        FedAdam and FedYogi: Reddi et al., ICLR 2021; median and trimmed mean: Yin et al., ICML
+        2018; Krum: Blanchard et al., NeurIPS 2017; all arithmetic is Flower's.
     """
 
-    def __init__(self, config: FederationConfig) -> None:
-        kind = STRATEGIES[config.strategy]
-        self._strategy = kind(weighted_by_key="num-examples")
-        if isinstance(self._strategy, FedOpt):
-            self._strategy.eta = config.server_lr
+    def __init__(self, config: FederationConfig, *, parameters: Collection[str]) -> None:
+        self._config, self._parameters = config, frozenset(parameters)
+        self._strategy, self._average = STRATEGIES[config.strategy](config), FedAvg()
 
     def join(
         self, round_number: int, current: Mapping[str, np.ndarray], answers: Sequence[Answer]
     ) -> dict[str, np.ndarray]:
-        """Return the next model.
+        """Return the next model; the order of the answers does not matter.
 
         Args:
             round_number: 1 for the first round.
             current: The model that was sent.
-            answers: Checked updates, in order of site.
+            answers: Checked updates.
 
         Returns:
             Arrays named, shaped and typed as `current`; `current` itself without an answer of
             positive weight.
         """
-        weighty = [answer for answer in answers if answer.figures["num-examples"] > 0]
+        weighty = _weighty(answers)
         if not weighty:
             return dict(current)
+        stepped, averaged = list(current), []
         if isinstance(self._strategy, FedOpt):
-            self._strategy.current_arrays = dict(current)
-        replies = [_as_reply(answer) for answer in weighty]
-        arrays, _ = self._strategy.aggregate_train(round_number, replies)
-        joined = {name: value.numpy() for name, value in (arrays or {}).items()}
-        return {name: joined[name].astype(value.dtype) for name, value in current.items()}
+            stepped = [name for name in current if name in self._parameters]
+            averaged = [name for name in current if name not in self._parameters]
+            self._strategy.current_arrays = {name: current[name] for name in stepped}
+        joined = _aggregated(self._strategy, round_number, weighty, stepped)
+        joined |= _aggregated(self._average, round_number, weighty, averaged)
+        return {name: typed(joined[name], value.dtype) for name, value in current.items()}
+
+    def enough(self, answers: Sequence[Answer]) -> bool:
+        """Return whether so many updates may change the model."""
+        few = len(answers) < self._config.min_sites
+        return not few and len(_weighty(answers)) >= fewest(self._config)
 
     @property
     def moments(self) -> dict[str, np.ndarray]:
@@ -71,6 +97,46 @@ class Aggregator:
         if isinstance(self._strategy, FedOpt) and held:
             self._strategy.m_t = {k[2:]: v for k, v in held.items() if k.startswith("m/")}
             self._strategy.v_t = {k[2:]: v for k, v in held.items() if k.startswith("v/")}
+
+
+def fewest(config: FederationConfig) -> int:
+    """Return the fewest updates of positive weight that the strategy can join.
+
+    Krum's guarantee against f malicious sites holds from 2 f + 3 on.
+
+    Source: Blanchard et al., NeurIPS 2017.
+    """
+    return 2 * config.byzantine + 3 if config.strategy == "krum" else 0
+
+
+def check_strategy(config: FederationConfig, sites: int) -> None:
+    """Raise unless the strategy exists and can work with so many training sites.
+
+    A trimmed mean that cuts nobody is worth a warning: it protects from nothing.
+
+    Args:
+        config: Strategy and its settings.
+        sites: How many train.
+
+    Raises:
+        ConfigError: There is none of that name, or too few sites for Krum.
+
+    Source: own.
+    """
+    strategy = STRATEGIES[config.strategy](config)
+    if sites < fewest(config):
+        raise ConfigError(
+            f"Krum must have at least 2 f + 3 = {fewest(config)} training sites for f = "
+            f"{config.byzantine} malicious ones, got {sites}. Lower federation.byzantine, add "
+            "sites, or choose fedmedian."
+        )
+    if isinstance(strategy, FedTrimmedAvg) and int(config.trim * sites) == 0:
+        log.warning(
+            "trimmed-mean cuts no site: federation.trim = %g of %d is less than one, so it is "
+            "the plain mean",
+            config.trim,
+            sites,
+        )
 
 
 def sift(
@@ -132,9 +198,40 @@ def _wrong_arrays(current: Mapping[str, np.ndarray], answer: Answer) -> str | No
     return None
 
 
-def _as_reply(answer: Answer) -> Message:
-    """Return an update in the form that Flower's strategies read."""
-    weight = MetricRecord({"num-examples": float(answer.figures["num-examples"])})
-    arrays = answer.record or to_record(answer.model)
+def typed(value: np.ndarray, kind: np.dtype) -> np.ndarray:
+    """Return a joined array in the type of the model's; whole numbers are rounded, not cut.
+
+    Source: own.
+    """
+    whole = np.issubdtype(kind, np.integer)
+    return np.asarray(np.rint(value) if whole else value).astype(kind)
+
+
+def _weighty(answers: Sequence[Answer]) -> list[Answer]:
+    """Return the answers that count, in order of site."""
+    return sorted((a for a in answers if a.figures[WEIGHT] > 0), key=lambda answer: answer.site)
+
+
+def _aggregated(
+    strategy: FedAvg, round_number: int, answers: Sequence[Answer], names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Return what Flower's strategy makes of some of the updates' arrays."""
+    if not names:
+        return {}
+    # Krum's distances are differences of squared lengths, which float32 cannot tell apart.
+    exact = isinstance(strategy, Krum)
+    replies = [_as_reply(answer, names, exact=exact) for answer in answers]
+    arrays, _ = strategy.aggregate_train(round_number, replies)
+    return {name: value.numpy() for name, value in (arrays or {}).items()}
+
+
+def _as_reply(answer: Answer, names: Sequence[str], *, exact: bool) -> Message:
+    """Return an update in the form that Flower's strategies read; some empty it as they go."""
+    weight = MetricRecord({WEIGHT: float(answer.figures[WEIGHT])})
+    if exact or not answer.record:
+        kind = np.float64 if exact else None
+        arrays = to_record({n: np.asarray(answer.model[n], kind) for n in names})
+    else:
+        arrays = ArrayRecord({name: answer.record[name] for name in names})
     content = RecordDict({"arrays": arrays, "metrics": weight})
     return Message(content, dst_node_id=0, message_type="train")

@@ -10,7 +10,7 @@ from flwr.serverapp import Grid
 from fusion.config import RunConfig
 from fusion.errors import FederationError
 from fusion.training.plan import build_network, weights
-from server.aggregation import Aggregator
+from server.aggregation import Aggregator, check_strategy
 from server.closing import refer, test
 from server.inbox import Failure, Inbox
 from server.opening import Agreement, Member, agree, describe
@@ -41,12 +41,14 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     Source: own.
     """
     folder, started = Path(config.out), time.monotonic()
-    inbox, aggregator = Inbox(grid, config.federation), Aggregator(config.federation)
+    inbox = Inbox(grid, config.federation)
     members, absent = describe(inbox)
+    check_strategy(config.federation, sum(member.trains for member in members))
     start = _resume(members, config) if config.resume else _begin(inbox, members, config)
     refused = {failure.site for failure in start.agreement.refused}
     taking_part = [member for member in members if member.name not in refused]
     company = Company(inbox, taking_part, start.agreement.plan, config)
+    aggregator = Aggregator(config.federation, parameters=company.parameters)
     progress = start.progress
     aggregator.moments = progress.moments
     while progress.round < config.rounds:

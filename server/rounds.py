@@ -12,7 +12,7 @@ from fusion.interaction.figures import audit_figures
 from fusion.interaction.tallies import AuditTally
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.training.examination import Yardstick
-from fusion.training.plan import Plan
+from fusion.training.plan import Plan, build_network
 from server.aggregation import Aggregator, sift
 from server.inbox import Answer, Failure, Inbox, request
 from server.opening import Member
@@ -44,6 +44,12 @@ class Company:
     def plan_text(self) -> str:
         """The plan as it travels."""
         return self.plan.to_text()
+
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """Names of the arrays that training steps on; the others are running means and counters."""
+        network = build_network(self.plan, self.config)
+        return frozenset(name for name, _ in network.named_parameters())
 
     @property
     def trainers(self) -> list[str]:
@@ -80,7 +86,7 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
     answers, failures = company.inbox.ask("train", content, company.trainers, check)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
     usable, refused = sift(progress.model, answers)
-    accepted = len(usable) >= company.config.federation.min_sites
+    accepted = aggregator.enough(usable)
     model = aggregator.join(number, progress.model, usable) if accepted else progress.model
     record = _record(number, usable, [*failures, *refused], accepted)
     progress = replace(

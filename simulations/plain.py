@@ -25,6 +25,7 @@ from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.loop import train_round
 from fusion.training.plan import SurvivalNetwork, build_network, load_weights, weights
 from server import opening
+from server.aggregation import typed
 from server.inbox import Answer, Check, Failure, Inbox
 from server.scores import Score, add_up
 
@@ -230,7 +231,7 @@ def _mean(current: Arrays, turns: Sequence[tuple[Answer, float]]) -> Arrays:
         for name, value in answer.model.items():
             part = value * (weight / total)
             found[name] = found[name] + part if name in found else part
-    return {name: np.asarray(found[name], value.dtype) for name, value in current.items()}
+    return {name: typed(found[name], value.dtype) for name, value in current.items()}
 
 
 def _told(name: str, answer: SiteAnswer) -> Answer:

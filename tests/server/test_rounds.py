@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from flwr.app import Array, Error, Message, MetricRecord
 
+from fusion.errors import ConfigError
 from fusion.training.plan import Plan
 from server.inbox import Inbox, _answer
 from server.progress import Progress
@@ -152,6 +155,19 @@ def test_too_few_answers_leave_the_model_as_it_was(spoil):
         e.request.content["model"] for e in result.exchanges if e.round and e.site == "porto"
     ]
     assert all((received[0][n].numpy() == received[1][n].numpy()).all() for n in received[0])
+
+
+def test_too_few_answers_for_krum_leave_the_model_as_it_was(spoil):
+    rounds = spoil(failing, settings={"federation.strategy": "krum"}).result["rounds"]
+    assert [record["accepted"] for record in rounds] == [True, False, True]
+    assert rounds[1]["answered"] == ["bergen", "porto"]
+
+
+def test_krum_with_too_few_sites_is_refused_before_anything_is_written(tiny, lead):
+    config = tiny({"federation.strategy": "krum", "federation.byzantine": 1})
+    with pytest.raises(ConfigError, match=r"at least 2 f \+ 3 = 5 training sites .* got 3"):
+        lead(config)
+    assert not Path(config.out).exists()
 
 
 def test_everybody_failing_leaves_the_model_as_it_was(tiny, lead, watching):
