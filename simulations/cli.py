@@ -17,6 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="concord-simulate", description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_partition(commands)
+    _add_show_partition(commands)
     _add_synthesise(commands)
     _add_run(commands)
     _add_models(commands)
@@ -52,6 +53,12 @@ def _add_partition(commands) -> None:
         )
     parser.add_argument("--encoder", default="unknown", help="what made the patch features")
     parser.add_argument("--out", type=Path, required=True)
+
+
+def _add_show_partition(commands) -> None:
+    parser = _command(commands, "show-partition", _show_partition, "a picture of site folders")
+    parser.add_argument("sites", type=Path, metavar="SITES", help="folder of site folders")
+    parser.add_argument("--out", type=Path, help="page to write (SITES/partition.html)")
 
 
 def _add_synthesise(commands) -> None:
@@ -104,6 +111,22 @@ def _partition(parsed: argparse.Namespace) -> int:
     print(table([[key.replace("_", " ") for key in keys], *rows]))
     for hospital, patients in done.dropped.items():
         print(f"dropped: {hospital} ({patients} patients)")
+    return 0
+
+
+def _show_partition(parsed: argparse.Namespace) -> int:
+    from simulations.picture import describe_partition, draw_partition, read_sites
+
+    cohorts, out = read_sites(parsed.sites), parsed.out or parsed.sites / "partition.html"
+    draw_partition(cohorts, out)
+    told = describe_partition(cohorts)
+    if parsed.json:
+        print(to_json(told | {"out": str(out)}))
+        return 0
+    keys = ("name", "patients", "events", "with_slides", "with_omics")
+    rows = [[str(site[key]) for key in keys] for site in told["sites"]]
+    print(table([[key.replace("_", " ") for key in keys], *rows]))
+    print(f"\nPicture: {out}")
     return 0
 
 

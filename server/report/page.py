@@ -52,7 +52,7 @@ def render(result: Mapping[str, Any]) -> str:
     """
     validate(result)
     evaluation, audit = result["evaluation"], result["audit"]
-    return _environment().get_template("page").render(
+    return environment().get_template("page").render(
         result=result, style=STYLE, card=card(result), forest=forest(evaluation),
         survival=kaplan_meier(evaluation["curves"]["groups"]),
         calibration=calibration(evaluation["calibration"]),
@@ -74,7 +74,11 @@ def _lacks(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what renders the report's templates, for other pages in its style too.
+
+    Source: own.
+    """
     environment = Environment(
         loader=DictLoader(dict(TEMPLATES)), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
