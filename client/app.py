@@ -8,6 +8,7 @@ import torch
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from client.components import multiply
 from client.describe import describe, scale
 from client.replies import reply
 from client.rounds import Task, evaluate, reference, train
@@ -28,6 +29,12 @@ def on_describe(message: Message, context: Context) -> Message:
 def on_scaling(message: Message, context: Context) -> Message:
     """Sum the site's inputs, for means and standard deviations of all sites."""
     return reply(message, scale(read_settings(context), _words(message)))
+
+
+@app.query("components")
+def on_components(message: Message, context: Context) -> Message:
+    """Sum products of the site's standardised columns, for components of all sites."""
+    return reply(message, multiply(read_settings(context), _words(message)))
 
 
 @app.train()

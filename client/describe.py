@@ -50,14 +50,7 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
     Source: own.
     """
     site = open_site(settings)
-    vector = align(
-        omics_vector(
-            site.cohort,
-            tables=held_tables(site.cohort, words["tables"]),
-            clinical=tuple(words["clinical"]),
-        ),
-        tuple(words["features"]),
-    )
+    vector = aligned(site.cohort, words)
     clip, training = settings.run.data.clip, np.zeros(len(site.split), bool)
     training[site.rows("train")] = True
     omics = omics_sums(vector, training=training, clip=clip).without_lone_patients()
@@ -69,6 +62,22 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
     known = vector.values[training][:, measured]
     cut = int((np.abs(known) > clip).sum()) if clip else 0
     return Answer(sums=sums | {"scaling.clipped": np.array([cut, int((~np.isnan(known)).sum())])})
+
+
+def aligned(cohort: Cohort, words: Mapping[str, Any]) -> OmicsVector:
+    """Return the site's features as the coordinator's words name them.
+
+    Args:
+        cohort: The site's patients.
+        words: `tables`, `clinical` columns, and the agreed `features` in order.
+
+    Privacy: measurements of patients; they stay in the process.
+
+    Source: own.
+    """
+    tables = held_tables(cohort, words["tables"])
+    vector = omics_vector(cohort, tables=tables, clinical=tuple(words["clinical"]))
+    return align(vector, tuple(words["features"]))
 
 
 def _wanted(table: str, run: RunConfig) -> bool:

@@ -4,7 +4,6 @@ On the wire and in files a key is kebab-case and dotted (`training.local-steps`)
 comma-separated text, because Flower's run config knows scalars only.
 """
 
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from fusion.errors import ConfigError
+from fusion.lists import names, numbers, pairs
 from fusion.registry import nearest
 from fusion.sections import (
     AuditConfig,
@@ -41,6 +41,7 @@ __all__ = [
     "from_toml",
     "names",
     "numbers",
+    "pairs",
 ]
 
 
@@ -189,33 +190,6 @@ def from_toml(path: Path, base: RunConfig | None = None) -> RunConfig:
     return from_flat(_dotted(tree), base)
 
 
-def names(text: str) -> tuple[str, ...]:
-    """Return the entries of a comma-separated setting, without blanks.
-
-    Source: own.
-    """
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def numbers(text: str, key: str) -> tuple[float, ...]:
-    """Return the entries of a comma-separated setting as increasing positive numbers.
-
-    Raises:
-        ConfigError: An entry is no number, or they do not increase from above 0.
-
-    Source: own.
-    """
-    try:
-        found = tuple(float(part) for part in names(text))
-    except ValueError:
-        raise ConfigError(
-            f"{key} must be numbers with commas between, got '{text}'. Write 365.25,1095.75."
-        ) from None
-    if not all(a < b < math.inf for a, b in zip((0.0, *found), found, strict=False)):
-        raise ConfigError(f"{key} must increase from above 0, got '{text}'. Sort it.")
-    return found
-
-
 def check(config: RunConfig) -> None:
     """Raise unless every setting of `config` is in its range.
 
@@ -239,6 +213,7 @@ def check(config: RunConfig) -> None:
         )
     numbers(config.objective.cuts, "objective.cuts")
     numbers(config.evaluation.horizons, "evaluation.horizons")
+    pairs(config.data.components, "data.components")
 
 
 def _check_numbers(flat: Mapping[str, Any]) -> None:

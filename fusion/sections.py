@@ -42,6 +42,8 @@ class DataConfig:
     """Omics values are cut to [-clip, clip] before anything else; 0 = never."""
     scaling: str = "federated"
     """`federated` (mergeable sums over training patients) or a JSON file of public statistics."""
+    components: str = ""
+    """Principal components read instead of columns, such as `rna=12,slides=16`; empty = none."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ RELEASES: Mapping[str, Release] = {
     "scaling.omics": Release("sums", "Count, sum and sum of squares of each clipped input."),
     "scaling.slides": Release("sums", "The same of training patients' mean patches."),
     "scaling.clipped": Release("sums", "Number of values cut by the clip, and of all values."),
+    "components": Release(
+        "sums", "Products of each two standardised columns of a table, with sums."
+    ),
     "model": Release("model", "Weights after local training."),
     "num-examples": Release("sums", "Weight of the update: training patients or events."),
     "steps": Release("figure", "Optimiser steps taken."),

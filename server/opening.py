@@ -16,6 +16,7 @@ from fusion.registry import nearest
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.tallies import OutcomeCounts
 from fusion.training.plan import Plan
+from server.components import common_components
 from server.inbox import Answer, Failure, Inbox
 from server.scaling import common_scale
 
@@ -141,6 +142,9 @@ def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreeme
     )
     sites = [member.name for member in trainers]
     scaled = common_scale(inbox, sites, config, features=features, width=width)
+    left = {failure.site for failure in scaled.failures}
+    sites = [name for name in sites if name not in left]
+    found = common_components(inbox, sites, config, scaled.scaling)
     edges, rates = _intervals(members, config)
     plan = Plan(
         modalities=modalities,
@@ -151,11 +155,13 @@ def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreeme
         scaling=scaled.scaling,
         edges=edges,
         rates=rates,
+        projections=found.projections,
     )
     _say(plan, dropped)
     digest = hashlib.sha256("\n".join(features).encode()).hexdigest()
     hashes = {member.name: str(member.facts["data-hash"]) for member in members}
-    return Agreement(plan, dropped, scaled.clipped, digest, hashes, scaled.failures)
+    refused = (*scaled.failures, *found.failures)
+    return Agreement(plan, dropped, scaled.clipped, digest, hashes, refused)
 
 
 def _say(plan: Plan, dropped: int) -> None:
@@ -168,6 +174,10 @@ def _say(plan: Plan, dropped: int) -> None:
             len(plan.scaling.names) - len(plan.clinical),
             ", ".join(plan.tables) or "none",
             dropped,
+        )
+    for name, one in plan.projections.items():
+        log.info(
+            "reads %d components of %s: %.0f%% of its variance", one.number, name, 100 * one.share
         )
     if plan.clinical:
         log.info("clinical columns appended to the omics vector: %s", ", ".join(plan.clinical))

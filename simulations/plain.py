@@ -10,6 +10,7 @@ import torch
 from flwr.app import RecordDict
 
 from client.audit import audit, embedding_means
+from client.components import multiply
 from client.describe import describe, scale
 from client.replies import Answer as SiteAnswer
 from client.settings import Settings, site_folders
@@ -100,14 +101,15 @@ class _Desk(Inbox):
 
     def ask(
         self,
-        kind: str,  # noqa: ARG002 -- the opening asks for scaling alone
+        kind: str,
         content: RecordDict,
         sites: Sequence[str],
         check: Check,  # noqa: ARG002 -- our own functions answer
     ) -> tuple[list[Answer], list[Failure]]:
-        """Return the scaling sums of some sites."""
+        """Return the sums of some sites behind common scaling or components."""
         words = dict(content.config_records["request"])
-        return [_told(name, scale(self._sites[name], words)) for name in sorted(sites)], []
+        answer = {"query.scaling": scale, "query.components": multiply}[kind]
+        return [_told(name, answer(self._sites[name], words)) for name in sorted(sites)], []
 
 
 @dataclass(frozen=True, eq=False)

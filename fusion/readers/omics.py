@@ -107,6 +107,17 @@ def align(vector: OmicsVector, names: tuple[str, ...]) -> OmicsVector:
     return replace(vector, names=names, values=values, present=_present(names, values))
 
 
+def positions(names: Iterable[str]) -> dict[str, list[int]]:
+    """Return for each table, and for `clinical`, where its features stand among `names`.
+
+    Source: own.
+    """
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        found.setdefault(name.partition(":")[0], []).append(place)
+    return found
+
+
 def _present(names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
     measured = np.array([not name.startswith(f"{CLINICAL}:") for name in names], bool)
     counts = measured if measured.any() else ~measured

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Float64
 
 from fusion.errors import ConfigError, SiteError
 from fusion.readers.bags import BagReader
@@ -230,28 +230,38 @@ class Scaling:
 
         Source: own.
         """
+        return self.standardise(vector).astype(np.float32)
+
+    def standardise(self, vector: OmicsVector) -> Float64[np.ndarray, "patient feature"]:
+        """Return what `transform_omics` returns, in full precision.
+
+        Raises:
+            ConfigError: The features are not those of this scaling.
+
+        Source: own.
+        """
         if vector.names != self.names:
             raise ConfigError(
                 f"Features must be the {len(self.names)} of this scaling, got "
                 f"{len(vector.names)} or another order. Align them first."
             )
         values = (clipped(vector, self.clip) - self.mean) * _inverse(self.sd)
-        return np.nan_to_num(values, nan=0.0).astype(np.float32)
+        return np.nan_to_num(values, nan=0.0)
 
     def transform_patches(
-        self, features: Float32[np.ndarray, "patch width"]
-    ) -> Float32[np.ndarray, "patch width"]:
-        """Return patches standardised; a constant feature becomes 0.
+        self, features: Float[np.ndarray, "patch width"]
+    ) -> Float[np.ndarray, "patch width"]:
+        """Return patches standardised, in their own precision; a constant feature becomes 0.
 
         Args:
-            features: Patches as a `BagReader` gives them.
+            features: Patches as a `BagReader` gives them, or means of some.
 
         Privacy: patch features; they stay in the process.
 
         Source: own.
         """
-        inverse = _inverse(self.slide_sd).astype(np.float32)
-        return (features - self.slide_mean.astype(np.float32)) * inverse
+        kind = features.dtype
+        return (features - self.slide_mean.astype(kind)) * _inverse(self.slide_sd).astype(kind)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scaling as plain lists, for the wire and the model file.

@@ -62,7 +62,7 @@ class PatientData:
             vector = align(
                 omics_vector(cohort, tables=tables, clinical=plan.clinical), plan.scaling.names
             )
-            self.omics = torch.tensor(plan.scaling.transform_omics(vector))
+            self.omics = torch.tensor(plan.transform_omics(vector))
             self.present["omics"] = torch.tensor(vector.present)
         if "slides" in plan.modalities:
             self.bags = bags or cohort.bags()
@@ -112,9 +112,9 @@ class PatientData:
         sizes = np.array([len(bag) for bag in bags])
         longest = max(1, int(sizes.max(initial=0)))
         mask = np.arange(longest)[None, :] < sizes[:, None]
-        features = np.zeros((len(bags), longest, self.plan.feature_width), dtype=np.float32)
+        features = np.zeros((len(bags), longest, self.plan.widths["slides"]), dtype=np.float32)
         if mask.any():
-            features[mask] = self.plan.scaling.transform_patches(np.concatenate(bags))
+            features[mask] = self.plan.transform_patches(np.concatenate(bags))
         return Bags(torch.from_numpy(features), torch.from_numpy(mask))
 
     def _slides(self, rows: tuple[int, ...], keys: Sequence[int]) -> Bags:

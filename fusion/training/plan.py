@@ -1,10 +1,12 @@
 """What the sites agree on before the first round, and the network that follows from it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 from torch import nn
 
 from fusion.config import RunConfig
@@ -14,6 +16,8 @@ from fusion.models.build import build_model
 from fusion.objectives.base import AbstractObjective
 from fusion.objectives.build import build_objective
 from fusion.objectives.intervals import Intervals
+from fusion.readers.components import Projection, transform_tables
+from fusion.readers.omics import OmicsVector, positions
 from fusion.readers.scaling import Scaling
 from fusion.seeding import digest
 
@@ -31,6 +35,7 @@ class Plan:
         scaling: Names, means and standard deviations of all inputs.
         edges: Edges in days of the shared time intervals.
         rates: The federation's events a patient-year in them.
+        projections: For each table, and `slides`, of which components are read, the way to them.
 
     Source: own.
     """
@@ -43,12 +48,30 @@ class Plan:
     scaling: Scaling
     edges: tuple[float, ...]
     rates: tuple[float, ...]
+    projections: Mapping[str, Projection]
 
     @property
     def widths(self) -> dict[str, int]:
         """Length of each modality's input vector."""
-        sizes = {"slides": self.feature_width, "omics": len(self.scaling.names)}
-        return {modality: sizes[modality] for modality in self.modalities}
+        sizes = {name: len(places) for name, places in positions(self.scaling.names).items()}
+        sizes["slides"] = self.feature_width
+        sizes |= {name: found.number for name, found in self.projections.items()}
+        omics = sum(size for name, size in sizes.items() if name != "slides")
+        widths = {"slides": sizes["slides"], "omics": omics}
+        return {modality: widths[modality] for modality in self.modalities}
+
+    def transform_omics(self, vector: OmicsVector) -> Float32[np.ndarray, "patient _"]:
+        """Return aligned features as the model reads them: standardised, or their components."""
+        return np.concatenate(
+            list(transform_tables(vector, self.scaling, self.projections).values()), axis=1
+        )
+
+    def transform_patches(
+        self, patches: Float32[np.ndarray, "patch _"]
+    ) -> Float32[np.ndarray, "patch _"]:
+        """Return patches as the model reads them: standardised, or their components."""
+        scaled, projection = self.scaling.transform_patches(patches), self.projections.get("slides")
+        return scaled if projection is None else projection.apply(scaled)
 
     def to_text(self) -> str:
         """Return the plan as one JSON document; `from_text` gives an equal plan."""
@@ -62,6 +85,9 @@ class Plan:
                 "scaling": self.scaling.to_dict(),
                 "edges": self.edges,
                 "rates": self.rates,
+                "projections": {
+                    name: projection.to_dict() for name, projection in self.projections.items()
+                },
             }
         )
 
@@ -78,6 +104,9 @@ class Plan:
             scaling=Scaling.from_dict(tree["scaling"]),
             edges=tuple(tree["edges"]),
             rates=tuple(tree["rates"]),
+            projections={
+                name: Projection.from_dict(plain) for name, plain in tree["projections"].items()
+            },
         )
 
 

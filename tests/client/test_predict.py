@@ -42,6 +42,13 @@ def test_missing_modalities_are_named_patient_by_patient(hospitals, model):
     assert "2 patients without omics: a learned placeholder stands in" in found.warnings
 
 
+def test_a_model_of_components_brings_its_components_along(hospitals, tiny, lead):
+    run = lead(tiny({"rounds": 1, "data.components": "rna=3,slides=2"}))
+    table = predict(hospitals / "lyon", run.folder / "model.safetensors").table
+    assert len(table) == 24
+    assert np.isfinite(table["risk"]).all()
+
+
 def test_another_encoder_is_a_warning(own_hospitals, model):
     edit(own_hospitals / "lyon" / "site.toml", "synthetic-24", "hipt-4k")
     found = predict(own_hospitals / "lyon", model)

@@ -15,8 +15,6 @@ from fusion.config import (
     flatten,
     from_flat,
     from_toml,
-    names,
-    numbers,
 )
 from fusion.errors import ConfigError
 
@@ -160,15 +158,6 @@ def test_a_word_that_is_no_choice_names_the_nearest(key):
 def test_patients_must_be_left_to_train_on():
     with pytest.raises(ConfigError, match=r"split.validation \+ split.test must be < 1, got 1\.1"):
         from_flat({"split.validation": 0.5, "split.test": 0.6})
-
-
-def test_names_leave_out_blanks():
-    assert names(" rna, cnv ,,") == ("rna", "cnv")
-    assert names("") == ()
-
-
-def test_numbers_are_read_in_order():
-    assert numbers("233.5, 511,929", "cuts") == (233.5, 511.0, 929.0)
 
 
 @pytest.mark.parametrize("text", ["5,5", "5,4", "0,5", "-1"])

@@ -20,6 +20,7 @@ AUDITED = {
     "split.hold-out": "porto",
     "evaluation.selection": "loss",
     "objective.name": "discrete-time",
+    "data.components": "rna=3,slides=2",
 }
 
 

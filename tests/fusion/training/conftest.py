@@ -34,6 +34,7 @@ def plan(cohort):
         scaling=Scaling.from_sums(omics, slides, names=vector.names, clip=5.0),
         edges=(0.0, 700.0, 3650.0),
         rates=(0.2, 0.3),
+        projections={},
     )
 
 
