@@ -10,6 +10,7 @@ from fusion.readers.cohort import Cohort, inspect_cohort
 from fusion.readers.findings import counted
 from fusion.readers.omics import omics_vector
 from fusion.readers.scaling import BEYOND, clipped_shares
+from fusion.readers.slides import SlideCheck
 
 _YEAR = 365.25
 _CLIP = DataConfig().clip
@@ -53,7 +54,7 @@ def examine(folder: Path) -> Examination:
     inspection = inspect_cohort(folder)
     cohort, found = inspection.cohort, inspection.findings
     return Examination(
-        lines=() if cohort is None else tuple(_told(cohort, inspection.patches)),
+        lines=() if cohort is None else tuple(_told(cohort, inspection.slides)),
         warnings=(
             *(finding.message for finding in found if not finding.fatal),
             *(() if cohort is None else _unscaled(cohort)),
@@ -62,11 +63,11 @@ def examine(folder: Path) -> Examination:
     )
 
 
-def _told(cohort: Cohort, patches: int) -> list[str]:
+def _told(cohort: Cohort, slides: SlideCheck) -> list[str]:
     purpose = "trains and is evaluated" if cohort.role == "train" else "is only evaluated"
     lines = [f"Site '{cohort.name}' {purpose}."]
     lines += [_outcomes(cohort), *cohort.notes]
-    lines += _slides(cohort, patches)
+    lines += _slides(cohort, slides)
     lines += _omics(cohort)
     if cohort.clinical.shape[1]:
         lines.append(f"Other clinical columns: {', '.join(cohort.clinical.columns)}.")
@@ -82,13 +83,14 @@ def _outcomes(cohort: Cohort) -> str:
     )
 
 
-def _slides(cohort: Cohort, patches: int) -> list[str]:
+def _slides(cohort: Cohort, slides: SlideCheck) -> list[str]:
     if not cohort.feature_width:
         return ["Slides: none ([features] is not in site.toml)."]
     number, have = sum(map(len, cohort.slides)), int(cohort.has_slides.sum())
     return [
-        f"Slides: {number:,} of {counted(have, 'patient')}, {patches:,} patches from encoder "
-        f"'{cohort.encoder}', {cohort.feature_width} numbers each.",
+        f"Slides: {number:,} of {counted(have, 'patient')}, {slides.patches:,} patches from "
+        f"encoder '{cohort.encoder}', {cohort.feature_width} numbers each.",
+        slides.coordinates(),
         f"{counted(len(cohort.patients) - have, 'patient')} without slides.",
     ]
 

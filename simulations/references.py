@@ -13,6 +13,9 @@ from client.site import Site, forget_sites, open_site
 from fusion.config import RunConfig, names
 from fusion.errors import ConfigError, FederationError
 from fusion.readers.cohort import Cohort
+from fusion.readers.formats.h5 import write_h5
+from fusion.readers.formats.registry import FORMATS, SlideFile
+from fusion.readers.site import bag_file
 
 POOLED = "pooled"
 """Name of the site that holds all patients."""
@@ -102,10 +105,10 @@ def _write(folder: Path, sites: Sequence[Site], config: RunConfig) -> None:
     clinical.fillna("").to_csv(folder / "clinical.csv", index=False, lineterminator="\n")
     for table, rows in tables.items():
         rows.to_parquet(folder / f"{table}.parquet", index=False)
-    slides = any(cohort.has_slides.any() for cohort in cohorts)
-    if slides:
-        _link_bags(folder / "patch_features", cohorts)
-    text = _description(_encoder(cohorts) if slides else None, list(tables))
+    features = ""
+    if any(cohort.has_slides.any() for cohort in cohorts):
+        features = _features(_encoder(cohorts), _place_slides(folder / "patch_features", cohorts))
+    text = _description(features, list(tables))
     (folder / "site.toml").write_text(text, encoding="utf-8")
 
 
@@ -117,8 +120,8 @@ def _clinical(place: int, site: Site) -> pd.DataFrame:
     )
     rows = [
         (_named(cohort, patient), bag, time, int(event), split)
-        for patient, paths, time, event, split in outcomes
-        for bag in ([_bag(place, path) for path in paths] or [""])
+        for patient, slides, time, event, split in outcomes
+        for bag in ([_bag(place, slide) for slide in slides] or [""])
     ]
     other = cohort.clinical.drop(columns=list(COLUMNS), errors="ignore")
     other.index = pd.Index([_named(cohort, patient) for patient in cohort.patients])
@@ -136,15 +139,34 @@ def _pooled_table(cohorts: Sequence[Cohort], table: str, genes: Sequence[str]) -
     return pd.concat(parts).reset_index()
 
 
-def _link_bags(folder: Path, cohorts: Sequence[Cohort]) -> None:
+def _place_slides(folder: Path, cohorts: Sequence[Cohort]) -> str:
+    """Link every slide's file where all sites use one format, else write it as h5.
+
+    Returns:
+        The format of the folder.
+    """
     folder.mkdir()
-    for place, cohort in enumerate(cohorts):
-        for path in (path for paths in cohort.slides for path in paths):
-            target = folder / _bag(place, path)
-            try:
-                target.hardlink_to(path)
-            except OSError:
-                target.symlink_to(path.resolve())
+    placed = [
+        (folder / _bag(place, slide), slide)
+        for place, cohort in enumerate(cohorts)
+        for slide in (slide for slides in cohort.slides for slide in slides)
+    ]
+    formats = {slide.format for _, slide in placed}
+    if len(formats) == 1 and formats <= set(FORMATS):
+        for target, slide in placed:
+            _link(target, slide.path)
+        return formats.pop()
+    for target, slide in placed:
+        with slide.open(None) as bag:
+            write_h5(target.with_name(bag_file(target.name)), bag)
+    return "hipt"
+
+
+def _link(target: Path, path: Path) -> None:
+    try:
+        target.hardlink_to(path)
+    except OSError:
+        target.symlink_to(path.resolve())
 
 
 def _encoder(cohorts: Sequence[Cohort]) -> tuple[str, int]:
@@ -157,22 +179,41 @@ def _encoder(cohorts: Sequence[Cohort]) -> tuple[str, int]:
     return found[0]
 
 
-def _description(encoder: tuple[str, int] | None, tables: Sequence[str]) -> str:
+def _features(encoder: tuple[str, int], kind: str) -> str:
+    name = json.dumps(encoder[0], ensure_ascii=False)
+    return f"""
+[features]
+folder = "patch_features"
+format = "{kind}"
+encoder = {name}
+width = {encoder[1]}
+"""
+
+
+def _description(features: str, tables: Sequence[str]) -> str:
     """Return the pooled site's site.toml; its columns are named, so that none has to be guessed."""
-    lines = [f'name = "{POOLED}"', 'role = "train"', "", "[clinical]", 'file = "clinical.csv"']
-    lines += ['patient = "patient"', 'slide = "slide"', 'time = "time_days"', 'time_unit = "days"']
-    lines += ['event = "event"', 'event_value = "1"', 'censored_value = "0"', ""]
-    if encoder:
-        name = json.dumps(encoder[0], ensure_ascii=False)
-        lines += ["[features]", 'folder = "patch_features"', f"encoder = {name}"]
-        lines += [f"width = {encoder[1]}", ""]
-    lines += ["[omics]", *(f'{table} = "{table}.parquet"' for table in tables), ""]
-    return "\n".join(lines)
+    omics = "\n".join(f'{table} = "{table}.parquet"' for table in tables)
+    return f"""name = "{POOLED}"
+role = "train"
+
+[clinical]
+file = "clinical.csv"
+patient = "patient"
+slide = "slide"
+time = "time_days"
+time_unit = "days"
+event = "event"
+event_value = "1"
+censored_value = "0"
+{features}
+[omics]
+{omics}
+"""
 
 
 def _named(cohort: Cohort, patient: str) -> str:
     return f"{cohort.name}{MARK}{patient}"
 
 
-def _bag(place: int, path: Path) -> str:
-    return f"{place:03d}-{path.name}"
+def _bag(place: int, slide: SlideFile) -> str:
+    return f"{place:03d}-{slide.name}"

@@ -1,19 +1,19 @@
 """Bags of patches: they stay on disk and are read when needed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int
 
-from fusion.readers.bag_file import BagFile
+from fusion.readers.formats.bag import Coordinates
+from fusion.readers.formats.registry import SlideFile
 
 CACHE_BYTES = 256 * 2**20
 """Memory a reader may keep bags in."""
 
 
 class BagReader:
-    """Reads patients' patches from one h5 file a slide, few rows at a time.
+    """Reads patients' patches from where their slides lie, few rows at a time.
 
     Bags are kept in memory, in the file's own precision, until `cache_bytes` are spent; the
     others are read again each time, only the rows wanted. Nothing is thrown out for a newcomer:
@@ -21,7 +21,7 @@ class BagReader:
     bag just before it is wanted.
 
     Args:
-        slides: Bag files of each patient.
+        slides: Those of each patient.
         width: Numbers a patch.
         cache_bytes: Memory to keep bags in; 0 = none.
 
@@ -32,13 +32,13 @@ class BagReader:
 
     def __init__(
         self,
-        slides: tuple[tuple[Path, ...], ...],
+        slides: tuple[tuple[SlideFile, ...], ...],
         width: int,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._slides, self._width, self._left = slides, width, cache_bytes
-        self._kept: dict[Path, np.ndarray] = {}
-        self._lengths: dict[Path, int] = {}
+        self._kept: dict[SlideFile, np.ndarray] = {}
+        self._lengths: dict[SlideFile, int] = {}
 
     def patches(self, patient: int) -> int:
         """Return the number of patches over all of a patient's slides; 0 = no slide.
@@ -51,7 +51,25 @@ class BagReader:
 
         Source: own.
         """
-        return sum(self._length(path) for path in self._slides[patient])
+        return sum(self._length(slide) for slide in self._slides[patient])
+
+    def coordinates(self, patient: int) -> tuple[Coordinates | None, ...]:
+        """Return where the patches of each of a patient's slides lie.
+
+        Args:
+            patient: Position in the cohort.
+
+        Returns:
+            One entry a slide, in the order of the patient's patches; None = the file does not say.
+
+        Raises:
+            SiteError: A bag cannot be read, or its coordinates do not fit its patches.
+
+        Privacy: they stay in the process.
+
+        Source: own.
+        """
+        return tuple(self._coordinates(slide) for slide in self._slides[patient])
 
     def sample(
         self, patient: int, *, max_patches: int, generator: np.random.Generator
@@ -102,26 +120,30 @@ class BagReader:
         """Return sorted rows of the patient's slides laid end to end."""
         out = np.empty((len(rows), self._width), np.float32)
         start = filled = 0
-        for path in self._slides[patient]:
-            stop = start + self._length(path)
+        for slide in self._slides[patient]:
+            stop = start + self._length(slide)
             end = int(np.searchsorted(rows, stop))
             if end > filled:
-                out[filled:end] = self._rows(path, rows[filled:end] - start)
+                out[filled:end] = self._rows(slide, rows[filled:end] - start)
             start, filled = stop, end
         return out
 
-    def _rows(self, path: Path, rows: np.ndarray) -> np.ndarray:
-        if path in self._kept:
-            return self._kept[path][rows]
-        with BagFile(path, self._width) as bag:
+    def _rows(self, slide: SlideFile, rows: np.ndarray) -> np.ndarray:
+        if slide in self._kept:
+            return self._kept[slide][rows]
+        with slide.open(self._width) as bag:
             if bag.size > self._left:
                 return bag.rows(rows)
-            self._kept[path] = bag.all()
+            self._kept[slide] = bag.all()
             self._left -= bag.size
-        return self._kept[path][rows]
+        return self._kept[slide][rows]
 
-    def _length(self, path: Path) -> int:
-        if path not in self._lengths:
-            with BagFile(path, self._width) as bag:
-                self._lengths[path] = len(bag)
-        return self._lengths[path]
+    def _length(self, slide: SlideFile) -> int:
+        if slide not in self._lengths:
+            with slide.open(self._width) as bag:
+                self._lengths[slide] = len(bag)
+        return self._lengths[slide]
+
+    def _coordinates(self, slide: SlideFile) -> Coordinates | None:
+        with slide.open(self._width) as bag:
+            return bag.coordinates()

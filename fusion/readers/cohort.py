@@ -9,12 +9,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from fusion.errors import SiteError
+from fusion.readers.catalogue import Catalogue, read_catalogue
 from fusion.readers.findings import Finding, Findings, counted
+from fusion.readers.formats.registry import SlideFile
 from fusion.readers.genomics import OmicsTable, read_omics
 from fusion.readers.outcomes import Outcomes, read_identities, read_outcomes
 from fusion.readers.roster import Roster
 from fusion.readers.site import SiteDescription, read_site_description
-from fusion.readers.slides import check_bags, find_bags
+from fusion.readers.slides import SlideCheck, check_slides, find_slides
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class Inspection:
     Attributes:
         cohort: None = a problem stopped it.
         findings: Every problem and warning.
-        patches: Patches over all sound bags.
+        slides: What was read of the slides' features.
     """
 
     cohort: Cohort | None
     findings: tuple[Finding, ...]
-    patches: int
+    slides: SlideCheck
 
 
 def read_cohort(folder: Path) -> Cohort:
@@ -117,7 +119,7 @@ def inspect_cohort(folder: Path) -> Inspection:
         folder: A site folder.
 
     Returns:
-        The cohort if nothing stops it, all findings, and the number of patches.
+        The cohort if nothing stops it, all findings, and what was read of the slides.
 
     Privacy: messages may name patients and files; only `public` may leave the site.
 
@@ -126,16 +128,16 @@ def inspect_cohort(folder: Path) -> Inspection:
     findings = Findings()
     description = findings.attempt(lambda: read_site_description(folder))
     if description is None:
-        return Inspection(None, findings.found, 0)
+        return Inspection(None, findings.found, SlideCheck())
     parts = _read_followed(description, findings)
-    patches = 0
-    if description.features is not None:
-        patches = check_bags(parts.bag_files(), description.features.width, findings)
+    slides = SlideCheck()
+    if parts.catalogue is not None:
+        slides = check_slides(parts.known_slides(), parts.catalogue.width, findings)
     if findings.fatal:
-        return Inspection(None, findings.found, patches)
+        return Inspection(None, findings.found, slides)
     cohort = parts.cohort()
     _remark(cohort, findings)
-    return Inspection(cohort, findings.found, patches)
+    return Inspection(cohort, findings.found, slides)
 
 
 @dataclass(frozen=True)
@@ -145,17 +147,17 @@ class _Parts:
     description: SiteDescription
     outcomes: Outcomes | None
     tables: Mapping[str, OmicsTable | None]
-    slides: tuple[tuple[Path, ...], ...]
+    catalogue: Catalogue | None
+    slides: tuple[tuple[SlideFile, ...], ...]
 
-    def bag_files(self) -> list[Path]:
-        """Return the bags of the known patients, or all there are if none is known.
+    def known_slides(self) -> list[SlideFile]:
+        """Return the slides of the known patients, or all there are if none is known.
 
         Source: own.
         """
-        features = self.description.features
-        if self.outcomes is None and features is not None:
-            return sorted(features.folder.glob("*.h5"))
-        return [path for paths in self.slides for path in paths]
+        if self.outcomes is None and self.catalogue is not None:
+            return list(self.catalogue.slides.values())
+        return [slide for slides in self.slides for slide in slides]
 
     def cohort(self) -> Cohort:
         """Return the cohort; every part must have been read.
@@ -185,30 +187,31 @@ class _Parts:
             name=described.name,
             role=described.role,
             encoder=features.encoder if features else "",
-            feature_width=features.width if features else 0,
+            feature_width=self.catalogue.width if self.catalogue else 0,
             patients=outcomes.patients,
             tables={name: table for name, table in self.tables.items() if table is not None},
             clinical=outcomes.clinical,
             slides=self.slides,
-            notes=outcomes.notes + self._left_out(),
+            notes=outcomes.notes + self._remarks(),
             fingerprint=_fingerprint(described, self.slides),
         )
 
-    def _left_out(self) -> tuple[str, ...]:
-        """Return a sentence for each thing in the folder that is not used."""
-        outcomes, features = self.outcomes, self.description.features
+    def _remarks(self) -> tuple[str, ...]:
+        """Return what the features are taken to be, and a sentence for each thing not used."""
+        outcomes, catalogue = self.outcomes, self.catalogue
         named = {name for names in outcomes.slides for name in names} if outcomes else set()
-        notes = [
+        notes = [] if catalogue is None else [catalogue.note()]
+        notes += [
             f"{name}: {counted(table.others, 'row')} of patients not in the clinical table, unused."
             for name, table in self.tables.items()
             if table is not None and table.others
         ]
-        if features is None and named:
+        if catalogue is None and named:
             notes.append(
                 "The clinical table names slides, but site.toml has no [features]: unused."
             )
-        if features is not None:
-            spare = {path.name for path in features.folder.glob("*.h5")} - named
+        if catalogue is not None:
+            spare = set(catalogue.slides) - named
             if spare:
                 notes.append(f"{counted(len(spare), 'bag')} of no patient, unused.")
         return tuple(notes)
@@ -234,8 +237,12 @@ def _read_parts(
         name: read_omics(path, name=name, patients=patients, findings=findings)
         for name, path in description.omics.items()
     }
-    slides: tuple[tuple[Path, ...], ...] = tuple(() for _ in patients)
-    if outcomes and description.features:
+    slides: tuple[tuple[SlideFile, ...], ...] = tuple(() for _ in patients)
+    features, catalogue = description.features, None
+    if features is not None:
+        folder = features
+        catalogue = findings.attempt(lambda: read_catalogue(folder))
+    if outcomes and features and catalogue:
         if not any(outcomes.slides):
             findings.problem(
                 f"Clinical table must name slides in `slide` or `slide_id` when site.toml has "
@@ -243,8 +250,8 @@ def _read_parts(
                 "remove [features].",
                 "Patch features without a slide column.",
             )
-        slides = find_bags(description.features, outcomes, findings)
-    return _Parts(description, outcomes, tables, slides)
+        slides = find_slides(features, catalogue, outcomes, findings)
+    return _Parts(description, outcomes, tables, catalogue, slides)
 
 
 def _remark(cohort: Cohort, findings: Findings) -> None:
@@ -265,11 +272,11 @@ def _remark(cohort: Cohort, findings: Findings) -> None:
         )
 
 
-def _fingerprint(description: SiteDescription, slides: tuple[tuple[Path, ...], ...]) -> str:
+def _fingerprint(description: SiteDescription, slides: tuple[tuple[SlideFile, ...], ...]) -> str:
     """Return the SHA-256 of what the site says, its tables, and its bags' names and sizes."""
     total = hashlib.sha256(f"{description.name} {description.role}".encode())
     for path in (description.clinical.file, *description.omics.values()):
         total.update(hashlib.sha256(path.read_bytes()).digest())
-    for path in (path for paths in slides for path in paths):
-        total.update(f"{path.name} {path.stat().st_size}\n".encode())
+    for slide in (slide for patient in slides for slide in patient):
+        total.update(f"{slide.mark}\n".encode())
     return total.hexdigest()

@@ -148,7 +148,7 @@ def identity_columns(
 
 
 def _identity_sentences(patient: str, slide: str | None) -> tuple[str, ...]:
-    named = f"`{slide}` is the slide, its patches in the h5 file of that name."
+    named = f"`{slide}` is the slide, its features in the file of that name."
     return (f"`{patient}` is the patient.", *((named,) if slide else ()))
 
 

@@ -27,7 +27,7 @@ class Outcomes:
         patients: Identifiers; they stay at the site.
         time: Follow-up in days; None = outcomes were not asked for.
         event: True = event seen; None = outcomes were not asked for.
-        slides: File names of the patient's bags.
+        slides: Names of each patient's slides, sorted.
         clinical: Every other column as text, one row a patient.
         fixed_split: Value of the column `split`; None = there is none.
         notes: What the columns are taken to mean.
@@ -99,7 +99,7 @@ def _joined(rows: PatientRows, *, taken: tuple[str, ...], notes: tuple[str, ...]
         patients=tuple(clinical.index),
         time=None,
         event=None,
-        slides=rows.bags(),
+        slides=rows.slides(),
         clinical=clinical,
         fixed_split=None,
         notes=notes + remarks,

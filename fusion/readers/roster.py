@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
 from fusion.readers.bags import CACHE_BYTES, BagReader
+from fusion.readers.formats.registry import SlideFile
 from fusion.readers.genomics import OmicsTable
 
 
@@ -27,7 +27,7 @@ class Roster:
         patients: Identifiers; they stay at the site.
         tables: Omics by name.
         clinical: Every other clinical column, as text.
-        slides: Bag files of each patient; empty = the patient has no slide.
+        slides: Those of each patient that have features; empty = the patient has no slide.
         notes: What the columns were taken to mean, and what was left out.
         fingerprint: SHA-256 of the tables and of the bags' names and sizes.
     """
@@ -39,7 +39,7 @@ class Roster:
     patients: tuple[str, ...]
     tables: Mapping[str, OmicsTable]
     clinical: pd.DataFrame
-    slides: tuple[tuple[Path, ...], ...]
+    slides: tuple[tuple[SlideFile, ...], ...]
     notes: tuple[str, ...]
     fingerprint: str
 
@@ -49,7 +49,7 @@ class Roster:
 
         Source: own.
         """
-        return np.array([bool(paths) for paths in self.slides], bool)
+        return np.array([bool(slides) for slides in self.slides], bool)
 
     def bags(self, cache_bytes: int = CACHE_BYTES) -> BagReader:
         """Return a reader of the patients' patches; keep one for the length of a run.

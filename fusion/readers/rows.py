@@ -7,7 +7,7 @@ import pandas as pd
 
 from fusion.readers.columns import Identities, Meanings
 from fusion.readers.findings import Findings, counted, listed
-from fusion.readers.site import bag_file
+from fusion.readers.site import slide_name
 
 
 class PatientRows:
@@ -46,13 +46,13 @@ class PatientRows:
         """
         return self.patient[~self.patient.duplicated()].sort_values().index
 
-    def bags(self) -> tuple[tuple[str, ...], ...]:
-        """Return the file names of each patient's bags.
+    def slides(self) -> tuple[tuple[str, ...], ...]:
+        """Return the slides of each patient, sorted.
 
         Source: own.
         """
-        bags = self.slide[self.slide != ""].map(_bag).groupby(self.patient).apply(tuple)
-        return tuple(tuple(sorted(bags.get(one, ()))) for one in self.patient[self.order()])
+        named = self.slide[self.slide != ""].map(slide_name).groupby(self.patient).apply(tuple)
+        return tuple(tuple(sorted(named.get(one, ()))) for one in self.patient[self.order()])
 
     def clinical(self, taken: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:
         """Return every other column, one row a patient, and what to know of them.
@@ -73,7 +73,7 @@ class PatientRows:
         self._each(self.patient == "", "patient", "not be empty", lambda row: f"row {row + 2}")
 
     def _check_repeats(self) -> None:
-        pairs = pd.DataFrame({"patient": self.patient, "slide": self.slide.map(_bag)})
+        pairs = pd.DataFrame({"patient": self.patient, "slide": self.slide.map(slide_name)})
         repeated = pairs.duplicated()
         self._each(
             repeated, "patient", "have one row, or one row a slide",
@@ -107,7 +107,3 @@ class PatientRows:
             for name, number in several.items()
             if number
         )
-
-
-def _bag(slide: str) -> str:
-    return bag_file(slide) if slide else ""

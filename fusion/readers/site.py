@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fusion.errors import SiteError
+from fusion.readers.formats.registry import FORMATS
 from fusion.registry import nearest
 
 ROLES = ("train", "evaluate-only")
@@ -17,11 +18,14 @@ TIME_UNITS: Mapping[str, float] = {"days": 1.0, "months": 30.4375, "years": 365.
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "": ("name", "role", "features", "clinical", "omics"),
-    "features": ("folder", "encoder", "width", "missing"),
+    "features": ("folder", "format", "encoder", "width", "missing"),
     "clinical": (
         "file", "patient", "slide", "time", "time_unit", "event", "event_value", "censored_value",
     ),
 }  # fmt: skip
+_SLIDE_SUFFIXES = (
+    ".svs", ".ndpi", ".tif", ".tiff", ".mrxs", ".scn", ".bif", ".vms", ".dcm", ".h5", ".pt", ".npy",
+)  # fmt: skip
 _RESERVED = ("all", "clinical", "slides", "omics")
 _UNREADABLE = "site.toml cannot be used as it is."
 
@@ -31,16 +35,18 @@ class FeatureFolder:
     """Where the patch features lie, and what made them.
 
     Attributes:
-        folder: Holds one h5 file a slide.
+        folder: Holds one file a slide.
         encoder: Name of the patch encoder; must be the same at every site.
-        width: Numbers a patch.
-        missing: File names of slides known to have no features.
+        width: Numbers a patch; None = as many as the first slide has.
+        missing: Slides known to have no features.
+        format: One of `FORMATS`; empty = the reader recognises it.
     """
 
     folder: Path
     encoder: str
-    width: int
+    width: int | None
     missing: frozenset[str] = frozenset()
+    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,24 +120,26 @@ def read_site_description(folder: Path) -> SiteDescription:
     )
 
 
-def bag_file(slide: str) -> str:
-    """Return the name of the h5 file that holds a slide's patches.
+def slide_name(written: str) -> str:
+    """Return the name of a slide without what a scanner or a feature tool appends to it.
 
-    A slide's suffix (`.svs` and its like) gives way to `.h5`; other dots in a name stay.
+    Other dots in a name stay.
 
     Args:
-        slide: A slide as a clinical table or `missing` names it.
-
-    Returns:
-        A file name.
+        written: A slide as a table or `missing` names it.
 
     Source: own.
     """
-    suffixes = (".svs", ".ndpi", ".tif", ".tiff", ".mrxs", ".scn", ".bif", ".vms", ".dcm", ".h5")
-    for suffix in suffixes:
-        if slide.lower().endswith(suffix):
-            return slide[: -len(suffix)] + ".h5"
-    return slide + ".h5"
+    suffix = next((end for end in _SLIDE_SUFFIXES if written.lower().endswith(end)), "")
+    return written[: len(written) - len(suffix)]
+
+
+def bag_file(slide: str) -> str:
+    """Return the name of the h5 file that holds a slide's patches.
+
+    Source: own.
+    """
+    return f"{slide_name(slide)}.h5"
 
 
 def _tree(folder: Path) -> dict[str, Any]:
@@ -154,7 +162,7 @@ def _tree(folder: Path) -> dict[str, Any]:
 
 
 def _features(folder: Path, section: Mapping[str, Any]) -> FeatureFolder:
-    width, missing = section.get("width"), section.get("missing", [])
+    width, missing = section.get("width", 1), section.get("missing", [])
     if not isinstance(width, int) or isinstance(width, bool) or width < 1:
         raise _wrong(
             "features.width", "be a whole number >= 1", repr(width), "Write width = 192, say."
@@ -166,8 +174,11 @@ def _features(folder: Path, section: Mapping[str, Any]) -> FeatureFolder:
     return FeatureFolder(
         folder=folder / _text(section, "folder", "patch_features"),
         encoder=_text(section, "encoder"),
-        width=width,
-        missing=frozenset(bag_file(item) for item in missing),
+        width=width if "width" in section else None,
+        missing=frozenset(slide_name(item) for item in missing),
+        format=_one_of(section["format"], FORMATS, "features.format")
+        if "format" in section
+        else "",
     )
 
 

@@ -83,9 +83,9 @@ def test_outcomes_and_genes_are_those_of_the_sites(sites, tmp_path):
 def test_bags_of_one_name_at_two_sites_stay_apart(sites, tmp_path):
     pooled = pooled_cohort(sites, tmp_path)
     for cohort in map(read_cohort, site_folders(sites)):
-        for patient, paths in zip(cohort.patients, cohort.slides, strict=True):
+        for patient, slides in zip(cohort.patients, cohort.slides, strict=True):
             linked = pooled.slides[pooled.patients.index(f"{cohort.name}/{patient}")]
-            assert [p.stat().st_ino for p in linked] == [p.stat().st_ino for p in paths]
+            assert [s.path.stat().st_ino for s in linked] == [s.path.stat().st_ino for s in slides]
     assert len(list((tmp_path / "pooled/patch_features").iterdir())) == sum(map(len, pooled.slides))
 
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from fusion.errors import SiteError
 from fusion.readers.bags import BagReader
+from fusion.readers.formats.registry import SlideFile
 from fusion.seeding import generator
 
 FIRST = np.arange(21.0).reshape(7, 3)
@@ -20,7 +21,11 @@ def slides(tmp_path_factory):
     for name, values in {"a.h5": FIRST, "b.h5": SECOND}.items():
         with h5py.File(folder / name, "w") as file:
             file.create_dataset("features", data=values.astype(np.float16))
-    return ((folder / "a.h5", folder / "b.h5"), (), (folder / "b.h5",))
+    return (
+        (SlideFile(folder / "a.h5"), SlideFile(folder / "b.h5")),
+        (),
+        (SlideFile(folder / "b.h5"),),
+    )
 
 
 def test_slides_of_one_patient_are_one_bag(slides):
@@ -75,7 +80,7 @@ def test_patient_without_slides_has_an_empty_bag(slides):
 
 def test_kept_bag_is_not_read_again(tmp_path, bag):
     path = bag(tmp_path / "a.h5")
-    reader = BagReader(((path,),), 3)
+    reader = BagReader(((SlideFile(path),),), 3)
     before = reader.sample(0, max_patches=2, generator=generator(1))
     path.unlink()
     np.testing.assert_array_equal(reader.sample(0, max_patches=2, generator=generator(1)), before)
@@ -91,4 +96,4 @@ def test_cache_never_grows_beyond_its_bytes(slides):
 def test_nan_found_while_training_is_an_error(tmp_path, bag, cache):
     path = bag(tmp_path / "a.h5", np.full((4, 3), np.nan))
     with pytest.raises(SiteError, match="must be finite"):
-        BagReader(((path,),), 3, cache).sample(0, max_patches=2, generator=generator(1))
+        BagReader(((SlideFile(path),),), 3, cache).sample(0, max_patches=2, generator=generator(1))

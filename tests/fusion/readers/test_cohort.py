@@ -114,7 +114,7 @@ def test_no_finding_names_a_patient_or_a_file_in_public(make_site):
 
 def test_sound_folder_has_no_finding_and_counts_its_patches(make_site):
     inspection = inspect_cohort(make_site())
-    assert (inspection.findings, inspection.patches) == ((), 6)
+    assert (inspection.findings, inspection.slides.patches) == ((), 6)
 
 
 def test_site_without_events_is_a_warning(make_site):

@@ -26,7 +26,7 @@ def test_months_and_censorship_become_days_and_events(tmp_path):
 def test_rows_of_one_patient_become_one_patient_with_several_slides(tmp_path):
     text = "patient,slide,time_days,event\np,b.svs,5,1\np,a.svs,5,1\nq,,6,0\n"
     outcomes, _ = outcomes_of(tmp_path, text)
-    assert outcomes.slides == (("a.h5", "b.h5"), ())
+    assert outcomes.slides == (("a", "b"), ())
 
 
 def test_status_words_are_read_as_the_site_says(tmp_path):
@@ -131,7 +131,7 @@ def test_identities_carry_no_outcome_whatever_the_table_holds(tmp_path):
     found, findings = identities_of(tmp_path, text)
     assert not findings.found
     assert (found.time, found.event, found.fixed_split) == (None, None, None)
-    assert (found.patients, found.slides) == (("p", "q"), (("a.h5", "c.h5"), ("b.h5",)))
+    assert (found.patients, found.slides) == (("p", "q"), (("a", "c"), ("b",)))
     assert found.clinical.to_dict("list") == {"age": ["50", "61"]}
 
 

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from fusion.errors import ConfigError, SiteError
 from fusion.readers.bags import BagReader
+from fusion.readers.formats.registry import SlideFile
 from fusion.readers.omics import OmicsVector
 from fusion.readers.scaling import (
     Scaling,
@@ -73,7 +74,12 @@ def test_unscaled_table_is_an_error():
 def test_patient_counts_once_however_many_patches(tmp_path, bag):
     one = bag(tmp_path / "one.h5", np.array([[2.0, 0.0, 1.0]]))
     two = bag(tmp_path / "two.h5", np.array([[0.0, 1.0, 1.0], [4.0, 3.0, 1.0]]))
-    sums = slide_sums(BagReader(((one,), (two,), ()), 3), patients=range(3), width=3, chunk=1)
+    sums = slide_sums(
+        BagReader(((SlideFile(one),), (SlideFile(two),), ()), 3),
+        patients=range(3),
+        width=3,
+        chunk=1,
+    )
     # means: [2, 0, 1] + [2, 2, 1]; mean squares: [4, 0, 1] + [(0+16)/2, (1+9)/2, 1]
     np.testing.assert_array_equal(sums.to_array(), [[2, 2, 2], [4, 2, 2], [12, 5, 2]])
 

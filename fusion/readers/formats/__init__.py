@@ -1,0 +1,1 @@
+"""The files that tools for slides write, each read as it is."""
