@@ -40,7 +40,7 @@ def on_components(message: Message, context: Context) -> Message:
 @app.train()
 def on_train(message: Message, context: Context) -> Message:
     """Validate the received model, audit it if due, train it."""
-    return reply(message, train(_task(message, context)))
+    return reply(message, train(_task(message, context), _arrays(message, "arrays")))
 
 
 @app.query("reference")

@@ -16,6 +16,7 @@ from fusion.training.evaluation import embed_mean_input
 from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.loop import train_round
 from fusion.training.plan import SurvivalNetwork, load_weights, weights
+from fusion.training.risk_sets import beside, tell_risk_set
 
 
 class Task:
@@ -44,8 +45,12 @@ class Task:
         return Yardstick.from_words(dict(self.words), self.run.evaluation)
 
 
-def train(task: Task) -> Answer:
+def train(task: Task, arrays: Mapping[str, np.ndarray]) -> Answer:
     """Validate the received model, audit it if that is due, then train it.
+
+    Args:
+        task: The request made ready.
+        arrays: The other sites' part of the risk sets, if the objective shares them.
 
     Privacy: weights, sums over patients and the site's own figures leave.
 
@@ -56,9 +61,10 @@ def train(task: Task) -> Answer:
     if task.words["audit"]:
         background = embed_mean_input(task.network.model, task.data.plan.widths)
         sums["audit"] = audit(task.network.model, task.data, validation, background)
-    done = train_round(
-        task.network, task.data, rows, task.run, round_number=int(task.words["round"])
-    )
+    grid = task.yardstick.time_grid
+    sums |= tell_risk_set(task.network, task.data, rows, grid)
+    network = beside(task.network, arrays, grid)
+    done = train_round(network, task.data, rows, task.run, round_number=int(task.words["round"]))
     weight = len(rows)
     if task.run.federation.weighting == "events":
         weight = int(task.site.cohort.event[rows].sum())

@@ -62,7 +62,7 @@ class ObjectiveConfig:
 
     name: str = "discrete-time"
     ties: str = "efron"
-    """`efron` or `breslow` (cox)."""
+    """`efron` or `breslow` (cox, federated-cox)."""
     intervals: int = 10
     """Time intervals of the shared baseline (discrete-time, piecewise-exponential)."""
     cuts: str = ""

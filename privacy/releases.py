@@ -45,6 +45,11 @@ RELEASES: Mapping[str, Release] = {
     "num-examples": Release("sums", "Weight of the update: training patients or events."),
     "steps": Release("figure", "Optimiser steps taken."),
     "train-loss": Release("figure", "Mean training loss of the round."),
+    "risk-set": Release(
+        "sums",
+        "Training patients, events and mean hazard at the end of follow-up, by time bin, bins "
+        "merged until each holds two patients; other sites get what is summed over the rest.",
+    ),
     "loss": Release("sums", "Sum of the losses, and patients behind it."),
     "outcome-counts": Release("sums", "Patients by time bin, event and risk bin."),
     "risk-moments": Release("sums", "Number, sum and sum of squares of the risks."),

@@ -83,7 +83,7 @@ class Inbox:
         """
         nodes = self._wait()
         self._names = {node: f"node {node}" for node in nodes}
-        replies = self._send("query.describe", RecordDict(), nodes)
+        replies = self._send("query.describe", dict.fromkeys(nodes, RecordDict()))
         good = {reply.metadata.src_node_id: reply for reply in replies if not _fault(reply)}
         for node, reply in good.items():
             facts = reply.content.config_records["facts"]
@@ -107,8 +107,16 @@ class Inbox:
 
         An answer that `check` does not let pass is a failure of its site.
         """
-        nodes = sorted(node for node, name in self._names.items() if name in set(sites))
-        answers, failures = self._sort(self._send(kind, content, nodes), nodes)
+        return self.ask_each(kind, dict.fromkeys(sites, content), check)
+
+    def ask_each(
+        self, kind: str, contents: Mapping[str, RecordDict], check: Check
+    ) -> tuple[list[Answer], list[Failure]]:
+        """Send each site a request of its own, by name; otherwise as `ask`."""
+        named = {node: self._names[node] for node in sorted(self._names)}
+        sent = {node: contents[name] for node, name in named.items() if name in contents}
+        nodes = list(sent)
+        answers, failures = self._sort(self._send(kind, sent), nodes)
         found = [(answer, _objection(answer, check)) for answer in answers]
         refused = [Failure(answer.site, told) for answer, told in found if told]
         for failure in refused:
@@ -131,8 +139,11 @@ class Inbox:
                 )
             time.sleep(POLL)
 
-    def _send(self, kind: str, content: RecordDict, nodes: Sequence[int]) -> list[Message]:
-        messages = [Message(content, dst_node_id=node, message_type=kind) for node in nodes]
+    def _send(self, kind: str, contents: Mapping[int, RecordDict]) -> list[Message]:
+        messages = [
+            Message(content, dst_node_id=node, message_type=kind)
+            for node, content in contents.items()
+        ]
         return list(self._grid.send_and_receive(messages, timeout=self._config.timeout_seconds))
 
     def _sort(

@@ -13,6 +13,9 @@ from fusion.training.checkpoint import load_arrays, save_arrays
 
 FILE = "checkpoint.safetensors"
 
+KINDS = ("model", "best", "moments", "risk_sets")
+"""What a checkpoint holds as arrays."""
+
 
 @dataclass(frozen=True, eq=False)
 class Progress:
@@ -25,6 +28,8 @@ class Progress:
         best_round: Which round that was; 0 = none validated yet.
         best_score: Its validation figure, higher is better; None = none.
         moments: The strategy's memory.
+        risk_sets: Each site's part of the risk sets, from the last round that anyone answered;
+            empty if the objective does not share them.
         centre: Mean validation risk of the last examined model, for the next risk bins.
         scale: Its standard deviation.
         records: What the result tells of each round.
@@ -39,6 +44,7 @@ class Progress:
     best_round: int = 0
     best_score: float | None = None
     moments: Mapping[str, np.ndarray] = field(default_factory=dict)
+    risk_sets: Mapping[str, np.ndarray] = field(default_factory=dict)
     centre: float = 0.0
     scale: float = 1.0
     records: tuple[dict[str, Any], ...] = ()
@@ -52,9 +58,7 @@ class Progress:
     def save(self, folder: Path, config: RunConfig, agreement: Mapping[str, Any]) -> None:
         """Write the checkpoint of this state, whole or not at all."""
         arrays = {
-            f"{kind}|{name}": value
-            for kind in ("model", "best", "moments")
-            for name, value in getattr(self, kind).items()
+            f"{kind}|{name}": value for kind in KINDS for name, value in getattr(self, kind).items()
         }
         plain = ("round", "best_round", "best_score", "centre", "scale", "records", "seconds")
         document = {name: getattr(self, name) for name in plain}
@@ -110,7 +114,7 @@ def load_progress(folder: Path) -> tuple[Progress, dict[str, Any]]:
 
 
 def _restored(arrays: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> Progress:
-    kinds: dict[str, dict[str, np.ndarray]] = {"model": {}, "best": {}, "moments": {}}
+    kinds: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in KINDS}
     for key, value in arrays.items():
         kind, _, name = key.partition("|")
         kinds[kind][name] = value

@@ -17,6 +17,7 @@ from server.aggregation import Aggregator, sift
 from server.inbox import Answer, Failure, Inbox, request
 from server.opening import Member
 from server.progress import Progress
+from server.risk_sets import collected, handed_out, with_risk_sets
 from server.scores import Score, add_up, readable
 
 log = logging.getLogger("concord.server")
@@ -81,9 +82,12 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
         "round": number,
         "audit": due and len(company.plan.modalities) > 1,
     }
+    grid = yardstick.time_grid
     content = request(words, model=progress.model)
+    requests = handed_out(content, company.trainers, progress.risk_sets, grid)
     check = readable(yardstick, company.plan.modalities)
-    answers, failures = company.inbox.ask("train", content, company.trainers, check)
+    check = with_risk_sets(check, company.config.objective.name, grid)
+    answers, failures = company.inbox.ask_each("train", requests, check)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
     usable, refused = sift(progress.model, answers)
     accepted = aggregator.enough(usable)
@@ -94,6 +98,7 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
         round=number,
         model=model,
         moments=aggregator.moments,
+        risk_sets=collected(usable) or progress.risk_sets,
         records=(*progress.records, record),
         seconds=(*progress.seconds, time.monotonic() - started),
     )

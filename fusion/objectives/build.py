@@ -7,8 +7,9 @@ from jaxtyping import Float
 
 from fusion.config import ObjectiveConfig
 from fusion.objectives.base import AbstractObjective
-from fusion.objectives.cox import CoxObjective
+from fusion.objectives.cox import CoxObjective, Ties
 from fusion.objectives.discrete_time import DiscreteTimeObjective
+from fusion.objectives.federated_cox import FederatedCoxObjective
 from fusion.objectives.intervals import Intervals
 from fusion.objectives.piecewise_exponential import PiecewiseExponentialObjective
 from fusion.registry import Registry
@@ -17,6 +18,7 @@ Rates: TypeAlias = Float[np.ndarray, " interval"]
 
 OBJECTIVES: Registry[type[AbstractObjective]] = Registry("objective.name")
 OBJECTIVES.add("cox", CoxObjective)
+OBJECTIVES.add("federated-cox", FederatedCoxObjective)
 OBJECTIVES.add("discrete-time", DiscreteTimeObjective)
 OBJECTIVES.add("piecewise-exponential", PiecewiseExponentialObjective)
 
@@ -40,6 +42,9 @@ def build_objective(
     Source: own.
     """
     kind = OBJECTIVES[config.name]
+    ties: Ties = "breslow" if config.ties == "breslow" else "efron"
     if kind is CoxObjective:
-        return CoxObjective(ties="breslow" if config.ties == "breslow" else "efron")
+        return CoxObjective(ties)
+    if kind is FederatedCoxObjective:
+        return FederatedCoxObjective(ties)
     return kind(intervals, rates)  # type: ignore[call-arg]

@@ -22,6 +22,7 @@ def cox_loss(
     event: Events,
     ties: Ties = "efron",
     added_events: int = 0,
+    elsewhere: LogHazards | None = None,
 ) -> Float[Tensor, ""]:
     """Return the negative log partial likelihood divided by the number of events.
 
@@ -36,6 +37,8 @@ def cox_loss(
         event: True = event seen.
         ties: `efron` or `breslow`.
         added_events: Added to the number of events in the denominator (some publications use 1).
+        elsewhere: For each patient the log hazard sum of other sites' patients at risk at that
+            time; they join the risk set whole, whatever the ties.
 
     Returns:
         The loss; 0, connected to the graph, when there is no event.
@@ -49,6 +52,8 @@ def cox_loss(
     _, group, size = torch.unique_consecutive(time[order], return_inverse=True, return_counts=True)
     last = torch.cumsum(size, 0) - 1
     at_risk = torch.logcumsumexp(eta, 0)[last][group][dead]
+    if elsewhere is not None:
+        at_risk = torch.logaddexp(at_risk, elsewhere[order][dead])
     if ties == "efron":
         at_risk = at_risk + _efron_correction(eta[dead], group[dead], at_risk)
     return (at_risk - eta[dead]).sum() / (int(event.sum()) + added_events)
