@@ -25,9 +25,11 @@ from fusion.training.evaluation import embed_mean_input
 from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.loop import train_round
 from fusion.training.plan import SurvivalNetwork, build_network, load_weights, weights
+from fusion.training.risk_sets import beside, tell_risk_set
 from server import opening
 from server.aggregation import typed
 from server.inbox import Answer, Check, Failure, Inbox
+from server.risk_sets import collected, others_of
 from server.scores import Score, add_up
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
@@ -134,12 +136,14 @@ class _Loop:
         self.trainers = [member for member in self.members if member.trains]
         self.yardstick = self._grids(0.0, 1.0)
         self.best: tuple[float | None, int, Arrays] = (None, 0, {})
+        self.risk_sets: Arrays = {}
 
     def run(self) -> PlainRun:
         """Train, choose on validation, test."""
         model: Arrays = weights(self.network)
         for number in range(1, self.config.rounds + 1):
             turns = [self._turn(member, model, number) for member in self.trainers]
+            self.risk_sets = collected([answer for answer, _ in turns])
             self._judge(model, number - 1, [answer for answer, _ in turns])
             model = _mean(model, turns)
         last = [self._examined(member, model, "validation") for member in self.trainers]
@@ -148,18 +152,21 @@ class _Loop:
         number, best = (number, best) if number else (self.config.rounds, model)
         return PlainRun(model, best, number, self._test(best))
 
-    def _turn(self, member: _Member, model: Arrays, number: int) -> tuple[Answer, float]:
+    def _turn(self, member: _Member, received: Arrays, number: int) -> tuple[Answer, float]:
         """Validate the received model, audit it if due, train it."""
-        answer, every = self._examined(member, model, "validation"), self.config.audit.every
+        answer, every = self._examined(member, received, "validation"), self.config.audit.every
         if every and number > 1 and (number - 1) % every == 0 and len(self.plan.modalities) > 1:
             background = embed_mean_input(self.network.model, self.plan.widths)
             self._audit(member, "validation", background)
-        rows = member.site.rows("train")
-        train_round(self.network, member.data, rows, self.config, round_number=number)
+        rows, grid = member.site.rows("train"), self.yardstick.time_grid
+        told = tell_risk_set(self.network, member.data, rows, grid)
+        network = beside(self.network, others_of(member.name, self.risk_sets, grid), grid)
+        train_round(network, member.data, rows, self.config, round_number=number)
         weight = float(len(rows))
         if self.config.federation.weighting == "events":
             weight = float(member.site.cohort.event[rows].sum())
-        return replace(answer, model=weights(self.network)), weight
+        model, sums = weights(self.network), {**answer.sums, **told}
+        return replace(answer, model=model, sums=sums), weight
 
     def _examined(self, member: _Member, model: Arrays, split: str) -> Answer:
         load_weights(self.network, dict(model))

@@ -38,17 +38,16 @@ def federated_cox_loss(
         ties: Of the site's own events; events of others that share a bin are met in the mean.
 
     Returns:
-        The loss; 0, connected to the graph, when there is no event anywhere.
+        The loss; 0, connected to the graph, without patients here or an event anywhere.
 
     Source: own; partial likelihood: Cox 1972.
     """
-    known = int(event.sum()) + float(others.events.sum())
-    if known == 0:
+    number, known = len(log_hazard), int(event.sum()) + float(others.events.sum())
+    if number == 0 or known == 0:
         return log_hazard.sum() * 0.0
     elsewhere = _like(others.at_risk(time.double().cpu().numpy()), log_hazard)
     own = cox_loss(log_hazard, time=time, event=event, ties=ties, elsewhere=elsewhere)
     seen = _others_events(log_hazard, time, others)
-    number = len(log_hazard)
     expected = known * (number / (number + float(others.patients.sum())))
     return (own * int(event.sum()) + seen - seen.detach()) / expected
 

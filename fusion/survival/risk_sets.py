@@ -156,7 +156,7 @@ def risk_sums(log_hazard: Values, *, time: Values, event: Flags, time_grid: Time
     counted = event | (time > 0)
     place, size = time_grid.index(time[counted]), time_grid.count
     patients = np.bincount(place, minlength=size).astype(np.float64)
-    events = np.bincount(place, weights=event[counted], minlength=size)
+    events = np.bincount(place[event[counted]], minlength=size).astype(np.float64)
     total = np.full(size, -np.inf)
     np.logaddexp.at(total, place, log_hazard[counted].astype(np.float64))
     return RiskSums(patients, events, _mean(total, patients), time_grid)

@@ -63,6 +63,49 @@ def test_a_site_without_events_trains_and_is_counted(run, own_hospitals, objecti
     assert (lyon.reply.content["figures"]["train-loss"] == 0) == (objective == "cox")
 
 
+SHARED = {"objective.name": "federated-cox", "rounds": 2}
+
+
+def test_a_site_without_events_learns_from_risk_sets_across_sites(run, own_hospitals):
+    rewrite(own_hospitals / "lyon", lambda table: table.assign(event=0))
+    found = run(SHARED | {"training.weight-decay": 0.0})
+    first, second = (e for e in found.exchanges if e.round and e.site == "lyon")
+    assert not moved(first)
+    assert moved(second)
+    assert found.result["rounds"][2]["failed"] == []
+
+
+def moved(exchange):
+    received, sent = exchange.request.content["model"], exchange.reply.content["model"]
+    return any((sent[name].numpy() != received[name].numpy()).any() for name in received)
+
+
+def test_a_site_that_only_evaluates_is_in_no_risk_set(run):
+    found = run(SHARED | {"split.hold-out": "lyon"})
+    asked = [e for e in found.exchanges if e.round == 2]
+    assert [e.site for e in asked] == ["bergen", "porto"]
+    for mine, theirs in (asked, asked[::-1]):
+        given = mine.request.content["arrays"]["risk-set"].numpy()
+        told = next(e for e in found.exchanges if e.round == 1 and e.site == theirs.site)
+        assert (given == told.reply.content["sums"]["risk-set"].numpy()).all()
+
+
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+def test_one_site_with_shared_risk_sets_trains_the_weights_of_cox(
+    run, own_hospitals, tmp_path, ties
+):
+    for name in ("lyon", "porto"):
+        (own_hospitals / name).rename(tmp_path / name)
+    chosen = {"rounds": 3, "objective.ties": ties}
+    shared, cox = (run(chosen | {"objective.name": n}) for n in ("federated-cox", "cox"))
+    one, other = (
+        [e.reply.content["model"] for e in found.exchanges if e.round] for found in (shared, cox)
+    )
+    for mine, theirs in zip(one, other, strict=True):
+        assert all((mine[name].numpy() == theirs[name].numpy()).all() for name in theirs)
+    assert shared.result["evaluation"] == cox.result["evaluation"]
+
+
 def test_two_sites_are_enough(run, own_hospitals, tmp_path):
     (own_hospitals / "lyon").rename(tmp_path / "elsewhere")
     assert len(run().result["sites"]) == 2

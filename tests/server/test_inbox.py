@@ -85,6 +85,24 @@ def test_only_the_sites_asked_for_are_asked():
     assert box._grid.sent == [(3, "evaluate", 7.0), (9, "evaluate", 7.0)]
 
 
+def test_each_site_gets_the_request_that_bears_its_name():
+    box = inbox(Sites())
+    box.meet()
+    box._grid.sent.clear()
+    seen, send = {}, box._grid.send_and_receive
+
+    def spy(messages, **settings):
+        seen.update({m.metadata.dst_node_id: m.content["request"]["n"] for m in messages})
+        return send(messages, **settings)
+
+    box._grid.send_and_receive = spy
+    contents = {"porto": request({"n": 1}), "bergen": request({"n": 2})}
+    answers, _ = box.ask_each("train", contents, lambda _: None)
+    assert [answer.site for answer in answers] == ["bergen", "porto"]
+    assert seen == {node: 1 if name == "porto" else 2 for node, name in box._grid.names.items()
+                    if name != "lyon"}  # fmt: skip
+
+
 def test_a_site_keeps_its_name_whatever_a_later_answer_says():
     box = inbox(Sites())
     box.meet()

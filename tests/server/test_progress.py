@@ -10,9 +10,17 @@ def state(**changes):
     model = {"model.w": np.array([[0.1, -2.5]], np.float32), "n": np.array(7)}
     best = {"model.w": np.array([[0.3, 0.4]], np.float32), "n": np.array(5)}
     moments = {"m/model.w": np.full((1, 2), 1e-9), "v/model.w": np.zeros((1, 2))}
+    risk_sets = {"lyon": np.array([[2.0, 0.5], [1.0, 0.1], [1 / 3, -700.0]])}
     plain = {"best_round": 2, "best_score": 0.1 + 0.2, "centre": 1 / 3, "scale": 0.7}
     records = ({"round": 0, "loss": {"train": None}}, {"round": 1, "answered": ["ü"]})
-    given = {"model": model, "best": best, "moments": moments, "records": records, **plain}
+    given = {
+        "model": model,
+        "best": best,
+        "moments": moments,
+        "risk_sets": risk_sets,
+        "records": records,
+        **plain,
+    }
     return Progress(**{"round": 3, "seconds": (0.5,), **given, **changes})
 
 
@@ -20,7 +28,7 @@ def test_a_state_comes_back_bit_for_bit(tmp_path):
     before = state()
     before.save(tmp_path, RunConfig(), {"plan": "p"})
     after, document = load_progress(tmp_path)
-    for kind in ("model", "best", "moments"):
+    for kind in ("model", "best", "moments", "risk_sets"):
         one, other = getattr(before, kind), getattr(after, kind)
         assert {k: (v.dtype, v.shape, v.tobytes()) for k, v in one.items()} == {
             k: (v.dtype, v.shape, v.tobytes()) for k, v in other.items()

@@ -114,6 +114,21 @@ def test_an_interrupted_run_continues_bit_for_bit(tiny, lead, watching, strategy
     assert min(e.round for e in resumed.exchanges if e.round) == stopped_in
 
 
+def test_risk_sets_across_sites_continue_bit_for_bit(tiny, lead, watching):
+    shared = {"objective.name": "federated-cox", "rounds": 3}
+
+    def at(seen):
+        if seen.round == 3:
+            raise KeyboardInterrupt
+
+    straight, config = lead(tiny(shared)), tiny(shared)
+    with pytest.raises(KeyboardInterrupt):
+        lead(config, watching(at))
+    resumed = lead(replace(config, resume=True))
+    assert resumed.model == straight.model
+    assert {e.round for e in resumed.exchanges} == {0, 3}
+
+
 def test_a_run_interrupted_in_its_closing_continues_bit_for_bit(tiny, lead, watching, finished):
     def at(seen):
         if seen.kind == "query.reference":

@@ -22,9 +22,14 @@ AUDITED = {
     "objective.name": "discrete-time",
     "data.components": "rna=3,slides=2",
 }
+SHARED = {"objective.name": "federated-cox"}
 
 
-@pytest.fixture(scope="module", params=[{}, AUDITED], ids=["defaults", "audited fedprox"])
+@pytest.fixture(
+    scope="module",
+    params=[{}, AUDITED, SHARED],
+    ids=["defaults", "audited fedprox", "shared risk sets"],
+)
 def both(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     make_hospitals(folder / "sites", sites=3, patients=24)

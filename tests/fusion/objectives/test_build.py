@@ -6,6 +6,7 @@ from fusion.config import ObjectiveConfig
 from fusion.errors import ConfigError
 from fusion.objectives.build import OBJECTIVES, build_objective
 from fusion.objectives.cox import CoxObjective
+from fusion.objectives.federated_cox import FederatedCoxObjective
 from fusion.objectives.intervals import Intervals
 
 INTERVALS = Intervals((0.0, 200.0, 700.0))
@@ -22,12 +23,13 @@ def patients(number=20):
     return {"time": time, "event": torch.arange(number) % 2 == 0}
 
 
-def test_there_are_three_objectives():
-    assert list(OBJECTIVES) == ["cox", "discrete-time", "piecewise-exponential"]
+def test_there_are_four_objectives():
+    assert list(OBJECTIVES) == ["cox", "federated-cox", "discrete-time", "piecewise-exponential"]
 
 
 def test_every_objective_says_whether_it_couples_patients(objective):
-    assert objective.couples_patients is isinstance(objective, CoxObjective)
+    coupled = isinstance(objective, (CoxObjective, FederatedCoxObjective))
+    assert objective.couples_patients is coupled
 
 
 def test_every_loss_rewards_ranking_events_first(objective):
@@ -50,7 +52,8 @@ def test_an_objective_keeps_the_precision_of_the_risks(objective):
 
 def test_the_settings_choose_the_ties():
     built = build_objective(ObjectiveConfig(name="cox", ties="breslow"), INTERVALS)
-    assert built.ties == "breslow"
+    shared = build_objective(ObjectiveConfig(name="federated-cox", ties="breslow"), INTERVALS)
+    assert (built.ties, shared.within.ties) == ("breslow", "breslow")
 
 
 def test_an_unknown_objective_names_the_nearest():
