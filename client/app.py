@@ -40,7 +40,8 @@ def on_components(message: Message, context: Context) -> Message:
 @app.train()
 def on_train(message: Message, context: Context) -> Message:
     """Validate the received model, audit it if due, train it."""
-    return reply(message, train(_task(message, context), _arrays(message, "arrays")))
+    task = _task(message, context)
+    return reply(message, train(task, _arrays(message, "arrays"), _arrays(message, "correction")))
 
 
 @app.query("reference")

@@ -21,6 +21,7 @@ class Answer:
         figures: One number each, for this site alone.
         sums: Mergeable sums over patients.
         model: Weights, or none.
+        control: Mean gradient, or none.
 
     Source: own.
     """
@@ -29,6 +30,7 @@ class Answer:
     figures: Mapping[str, float] = field(default_factory=dict)
     sums: Mapping[str, np.ndarray] = field(default_factory=dict)
     model: Mapping[str, np.ndarray] | None = None
+    control: Mapping[str, np.ndarray] | None = None
 
 
 def reply(message: Message, answer: Answer) -> Message:
@@ -39,7 +41,8 @@ def reply(message: Message, answer: Answer) -> Message:
         answer: What leaves the site.
 
     Returns:
-        A message with the records `facts`, `figures`, `sums` and, if there is one, `model`.
+        A message with the records `facts`, `figures`, `sums` and, where there are, `model` and
+        `control`.
 
     Raises:
         PrivacyError: A name is not on the list of releases.
@@ -61,9 +64,10 @@ def reply(message: Message, answer: Answer) -> Message:
             "sums": arrays(answer.sums),
         }
     )
-    if answer.model is not None:
-        check_releases(["model"])
-        content["model"] = arrays(answer.model)
+    for name, values in (("model", answer.model), ("control", answer.control)):
+        if values is not None:
+            check_releases([name])
+            content[name] = arrays(values)
     return Message(content, reply_to=message)
 
 

@@ -45,14 +45,18 @@ class Task:
         return Yardstick.from_words(dict(self.words), self.run.evaluation)
 
 
-def train(task: Task, arrays: Mapping[str, np.ndarray]) -> Answer:
+def train(
+    task: Task, arrays: Mapping[str, np.ndarray], correction: Mapping[str, np.ndarray]
+) -> Answer:
     """Validate the received model, audit it if that is due, then train it.
 
     Args:
         task: The request made ready.
         arrays: The other sites' part of the risk sets, if the objective shares them.
+        correction: SCAFFOLD's, by name of parameter; empty for other strategies.
 
-    Privacy: weights, sums over patients and the site's own figures leave.
+    Privacy: weights, sums over patients and the site's own figures leave; with SCAFFOLD the mean
+        gradient too.
 
     Source: own.
     """
@@ -64,12 +68,16 @@ def train(task: Task, arrays: Mapping[str, np.ndarray]) -> Answer:
     grid = task.yardstick.time_grid
     sums |= tell_risk_set(task.network, task.data, rows, grid)
     network = beside(task.network, arrays, grid)
-    done = train_round(network, task.data, rows, task.run, round_number=int(task.words["round"]))
+    number = int(task.words["round"])
+    done = train_round(
+        network, task.data, rows, task.run, round_number=number, correction=correction
+    )
     weight = len(rows)
     if task.run.federation.weighting == "events":
         weight = int(task.site.cohort.event[rows].sum())
     figures = {"num-examples": float(weight), "steps": float(done.steps), "train-loss": done.loss}
-    return Answer(figures=figures, sums=sums, model=weights(task.network))
+    control = done.control if correction else None
+    return Answer(figures=figures, sums=sums, model=weights(task.network), control=control)
 
 
 def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:

@@ -95,7 +95,7 @@ AT_LEAST: Mapping[str, float] = {
     "split.validation": 0, "split.test": 0,
     "objective.intervals": 1,
     "training.local-steps": 1, "training.batch-patients": 0, "training.micro-batch": 1,
-    "training.lr": 0, "training.weight-decay": 0,
+    "training.momentum": 0, "training.lr": 0, "training.weight-decay": 0,
     "federation.proximal-mu": 0, "federation.server-lr": 0, "federation.trim": 0,
     "federation.byzantine": 0, "federation.min-sites": 1,
     "federation.expected-sites": 0, "federation.wait-seconds": 0, "federation.timeout-seconds": 0,
@@ -109,7 +109,7 @@ LARGEST = 2**63
 
 BELOW: Mapping[str, float] = {
     "model.dropout": 1, "model.input-dropout": 1, "split.validation": 1, "split.test": 1,
-    "federation.trim": 0.5,
+    "training.momentum": 1, "federation.trim": 0.5,
 }  # fmt: skip
 """Bound that a number must stay under."""
 

@@ -80,6 +80,8 @@ class TrainingConfig:
     """Patients held in memory at once; changes the result only with model.norm = batch."""
     optimiser: str = "adamw"
     """`adamw`, `adam` or `sgd`."""
+    momentum: float = 0.9
+    """Of `sgd`; 0 = plain gradient descent."""
     lr: float = 5e-4
     weight_decay: float = 0.1
     schedule: str = "cosine"

@@ -42,6 +42,7 @@ RELEASES: Mapping[str, Release] = {
         "sums", "Products of each two standardised columns of a table, with sums."
     ),
     "model": Release("model", "Weights after local training."),
+    "control": Release("model", "Mean gradient of the round, SCAFFOLD's control variate."),
     "num-examples": Release("sums", "Weight of the update: training patients or events."),
     "steps": Release("figure", "Optimiser steps taken."),
     "train-loss": Release("figure", "Mean training loss of the round."),

@@ -19,6 +19,7 @@ from flwr.serverapp.strategy.fedopt import FedOpt
 from fusion.config import FederationConfig
 from fusion.errors import ConfigError
 from fusion.registry import Registry
+from server.controls import Controls
 from server.inbox import Answer, Failure, to_record
 
 log = logging.getLogger("concord.server")
@@ -28,6 +29,7 @@ WEIGHT = "num-examples"
 STRATEGIES: Registry[Callable[[FederationConfig], FedAvg]] = Registry("federation.strategy")
 STRATEGIES.add("fedavg", lambda _: FedAvg())
 STRATEGIES.add("fedprox", lambda _: FedAvg())  # the pull is added at the sites
+STRATEGIES.add("scaffold", lambda _: FedAvg())  # the drift is corrected at the sites
 STRATEGIES.add("fedadagrad", lambda config: FedAdagrad(eta=config.server_lr))
 STRATEGIES.add("fedadam", lambda config: FedAdam(eta=config.server_lr))
 STRATEGIES.add("fedyogi", lambda config: FedYogi(eta=config.server_lr))
@@ -43,15 +45,25 @@ class Aggregator:
         config: Strategy and its settings.
         parameters: Names of the arrays that training steps on. A strategy with an optimiser steps
             on these alone and averages the rest: a step could turn a running variance negative.
+        weights: Each training site's weight in an average, for SCAFFOLD's control variates.
 
     Source: FedAvg: McMahan et al., AISTATS 2017; FedProx: Li et al., MLSys 2020; FedAdagrad,
         FedAdam and FedYogi: Reddi et al., ICLR 2021; median and trimmed mean: Yin et al., ICML
-        2018; Krum: Blanchard et al., NeurIPS 2017; all arithmetic is Flower's.
+        2018; Krum: Blanchard et al., NeurIPS 2017; SCAFFOLD: Karimireddy et al., ICML 2020. Their
+        arithmetic is Flower's, but for SCAFFOLD's control variates.
     """
 
-    def __init__(self, config: FederationConfig, *, parameters: Collection[str]) -> None:
+    def __init__(
+        self,
+        config: FederationConfig,
+        *,
+        parameters: Collection[str],
+        weights: Mapping[str, float],
+    ) -> None:
         self._config, self._parameters = config, frozenset(parameters)
         self._strategy, self._average = STRATEGIES[config.strategy](config), FedAvg()
+        scaffold = config.strategy == "scaffold"
+        self._controls = Controls(weights, self._parameters) if scaffold else None
 
     def join(
         self, round_number: int, current: Mapping[str, np.ndarray], answers: Sequence[Answer]
@@ -70,6 +82,8 @@ class Aggregator:
         weighty = _weighty(answers)
         if not weighty:
             return dict(current)
+        if self._controls:
+            self._controls.take(weighty)
         stepped, averaged = list(current), []
         if isinstance(self._strategy, FedOpt):
             stepped = [name for name in current if name in self._parameters]
@@ -84,9 +98,15 @@ class Aggregator:
         few = len(answers) < self._config.min_sites
         return not few and len(_weighty(answers)) >= fewest(self._config)
 
+    def corrections(self, current: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+        """Return what each site is to add to its gradients; empty but for SCAFFOLD."""
+        return self._controls.corrections(current) if self._controls else {}
+
     @property
     def moments(self) -> dict[str, np.ndarray]:
         """The strategy's memory, for the checkpoint; empty where it has none."""
+        if self._controls:
+            return self._controls.moments
         if not isinstance(self._strategy, FedOpt) or not self._strategy.m_t:
             return {}
         pairs = (("m", self._strategy.m_t), ("v", self._strategy.v_t or {}))
@@ -94,6 +114,8 @@ class Aggregator:
 
     @moments.setter
     def moments(self, held: Mapping[str, np.ndarray]) -> None:
+        if self._controls:
+            self._controls.moments = held
         if isinstance(self._strategy, FedOpt) and held:
             self._strategy.m_t = {k[2:]: v for k, v in held.items() if k.startswith("m/")}
             self._strategy.v_t = {k[2:]: v for k, v in held.items() if k.startswith("v/")}
@@ -140,13 +162,16 @@ def check_strategy(config: FederationConfig, sites: int) -> None:
 
 
 def sift(
-    current: Mapping[str, np.ndarray], answers: Sequence[Answer]
+    current: Mapping[str, np.ndarray],
+    answers: Sequence[Answer],
+    corrections: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> tuple[list[Answer], list[Failure]]:
     """Return the updates that fit the model, and the refused ones by name with the reason.
 
     Args:
         current: The model that was sent.
         answers: What came back.
+        corrections: What was sent to each site beside it; its control variate must be alike.
 
     Returns:
         Usable answers and refusals, both in order of site.
@@ -155,7 +180,8 @@ def sift(
     """
     good, refused = [], []
     for answer in answers:
-        fault = _fault(current, answer)
+        sent = (corrections or {}).get(answer.site, {})
+        fault = _fault(answer, current, sent)
         if fault:
             refused.append(Failure(answer.site, f"update refused: {fault}"))
         else:
@@ -163,9 +189,15 @@ def sift(
     return good, refused
 
 
-def _fault(current: Mapping[str, np.ndarray], answer: Answer) -> str | None:
+def _fault(
+    answer: Answer, model: Mapping[str, np.ndarray], correction: Mapping[str, np.ndarray]
+) -> str | None:
     """Return what is wrong with an update, or None."""
-    return _wrong_figures(answer) or _wrong_arrays(current, answer)
+    return (
+        _wrong_figures(answer)
+        or _wrong_arrays(answer.model, model)
+        or _wrong_arrays(answer.control, correction, "control variate: ")
+    )
 
 
 def _wrong_figures(answer: Answer) -> str | None:
@@ -183,18 +215,21 @@ def _wrong_figures(answer: Answer) -> str | None:
     return None
 
 
-def _wrong_arrays(current: Mapping[str, np.ndarray], answer: Answer) -> str | None:
-    if set(answer.model) != set(current):
-        odd = sorted(set(answer.model) ^ set(current))
-        return f"its arrays must be those of the model, {len(odd)} differ, such as '{odd[0]}'"
-    for name, value in answer.model.items():
-        if value.shape != current[name].shape or value.dtype != current[name].dtype:
+def _wrong_arrays(
+    came: Mapping[str, np.ndarray], sent: Mapping[str, np.ndarray], what: str = ""
+) -> str | None:
+    """Return how arrays differ from those that were sent, or None."""
+    if set(came) != set(sent):
+        odd = sorted(set(came) ^ set(sent))
+        return f"{what}its arrays must be those of the model, {len(odd)} differ, such as '{odd[0]}'"
+    for name, value in came.items():
+        if value.shape != sent[name].shape or value.dtype != sent[name].dtype:
             return (
-                f"'{name}' must be {current[name].dtype} of shape {current[name].shape}, "
+                f"{what}'{name}' must be {sent[name].dtype} of shape {sent[name].shape}, "
                 f"got {value.dtype} of shape {value.shape}"
             )
         if not np.isfinite(value).all():
-            return f"'{name}' holds values that are not finite"
+            return f"{what}'{name}' holds values that are not finite"
     return None
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,6 +34,7 @@ class Answer:
         sums: Mergeable sums over its patients.
         model: Weights, empty if it sent none.
         record: The same as they came, for Flower's strategy.
+        control: SCAFFOLD's control variate, empty if it sent none.
 
     Source: own.
     """
@@ -44,6 +45,7 @@ class Answer:
     sums: Mapping[str, np.ndarray]
     model: Mapping[str, np.ndarray]
     record: ArrayRecord | None = None
+    control: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 Check: TypeAlias = Callable[[Answer], None]
@@ -226,6 +228,7 @@ def _answer(site: str, reply: Message) -> Answer:
         sums=_numpy(arrays["sums"]),
         model=_numpy(arrays["model"]) if "model" in arrays else {},
         record=arrays.get("model"),
+        control=_numpy(arrays["control"]) if "control" in arrays else {},
     )
 
 

@@ -48,7 +48,9 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     refused = {failure.site for failure in start.agreement.refused}
     taking_part = [member for member in members if member.name not in refused]
     company = Company(inbox, taking_part, start.agreement.plan, config)
-    aggregator = Aggregator(config.federation, parameters=company.parameters)
+    aggregator = Aggregator(
+        config.federation, parameters=company.parameters, weights=company.weights
+    )
     progress = start.progress
     aggregator.moments = progress.moments
     while progress.round < config.rounds:

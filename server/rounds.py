@@ -14,7 +14,7 @@ from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.training.examination import Yardstick
 from fusion.training.plan import Plan, build_network
 from server.aggregation import Aggregator, sift
-from server.inbox import Answer, Failure, Inbox, request
+from server.inbox import Answer, Failure, Inbox, request, to_record
 from server.opening import Member
 from server.progress import Progress
 from server.risk_sets import collected, handed_out, with_risk_sets
@@ -53,6 +53,16 @@ class Company:
         return frozenset(name for name, _ in network.named_parameters())
 
     @property
+    def weights(self) -> dict[str, float]:
+        """Each training site's weight in an average: its training patients or events."""
+        by_events = self.config.federation.weighting == "events"
+        return {
+            member.name: float((member.events if by_events else member.patients)[0])
+            for member in self.members
+            if member.trains
+        }
+
+    @property
     def trainers(self) -> list[str]:
         """Names of the sites that train."""
         return [member.name for member in self.members if member.trains]
@@ -74,22 +84,23 @@ class Company:
 def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> Progress:
     """Return the progress after one more round, the received model's validation included."""
     started, number = time.monotonic(), progress.round + 1
-    every = company.config.audit.every
-    due = every > 0 and progress.round > 0 and progress.round % every == 0
     yardstick = company.yardstick(progress.centre, progress.scale)
     words = yardstick.to_words() | {
         "plan": company.plan_text,
         "round": number,
-        "audit": due and len(company.plan.modalities) > 1,
+        "audit": _audit_is_due(company, progress),
     }
     grid = yardstick.time_grid
     content = request(words, model=progress.model)
     requests = handed_out(content, company.trainers, progress.risk_sets, grid)
+    corrections = aggregator.corrections(progress.model)
+    for site, correction in corrections.items():
+        requests[site]["correction"] = to_record(correction)
     check = readable(yardstick, company.plan.modalities)
     check = with_risk_sets(check, company.config.objective.name, grid)
     answers, failures = company.inbox.ask_each("train", requests, check)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
-    usable, refused = sift(progress.model, answers)
+    usable, refused = sift(progress.model, answers, corrections)
     accepted = aggregator.enough(usable)
     model = aggregator.join(number, progress.model, usable) if accepted else progress.model
     record = _record(number, usable, [*failures, *refused], accepted)
@@ -159,6 +170,12 @@ def first_record() -> dict[str, Any]:
     Source: own.
     """
     return _record(0, [], [], True)
+
+
+def _audit_is_due(company: Company, progress: Progress) -> bool:
+    every = company.config.audit.every
+    due = every > 0 and progress.round > 0 and progress.round % every == 0
+    return due and len(company.plan.modalities) > 1
 
 
 def _record(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from fusion.config import RunConfig, TrainingConfig
 from fusion.encoders.dropout import set_dropout_keys
 from fusion.errors import ConcordError
 from fusion.seeding import generator
+from fusion.training.control import Control
 from fusion.training.data import Draw, PatientData
 from fusion.training.plan import SurvivalNetwork
 from fusion.types import LogHazards
@@ -27,12 +28,14 @@ class Training:
     Attributes:
         steps: Optimiser steps taken.
         loss: Mean training loss over them.
+        control: Mean raw gradient of each corrected parameter; empty without a correction.
 
     Source: own.
     """
 
     steps: int
     loss: float
+    control: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def train_round(
@@ -42,6 +45,7 @@ def train_round(
     config: RunConfig,
     *,
     round_number: int,
+    correction: Mapping[str, np.ndarray] | None = None,
 ) -> Training:
     """Take the round's local steps; `network` is changed in place.
 
@@ -55,30 +59,33 @@ def train_round(
         rows: Its training patients.
         config: The run's settings.
         round_number: 1 for the first round.
+        correction: SCAFFOLD's, by name of parameter; None = none.
 
     Returns:
-        Steps and mean loss.
+        Steps, mean loss and, with a correction, the mean raw gradient.
 
     Raises:
         ConcordError: The loss is not finite.
 
-    Privacy: reads patient data; only the changed weights and the mean loss are meant to leave.
+    Privacy: reads patient data; only the changed weights, the mean loss and the mean gradient are
+        meant to leave.
 
     Source: own.
     """
     anchor = [parameter.detach().clone() for parameter in network.parameters()]
     optimiser = _optimiser(network, config.training, _rate(config, round_number))
-    losses = []
+    control, losses = Control(network, correction or {}), []
     for step in range(config.training.local_steps):
         draw = Draw(config.seed, data.cohort.name, round_number, step)
         optimiser.zero_grad()
         losses.append(_accumulate(network, data, rows, config.training, draw))
         if not math.isfinite(losses[-1]):
             raise _diverged(losses[-1], round_number, step)
+        control.correct()
         if config.federation.strategy == "fedprox":
             _pull(network, anchor, config.federation.proximal_mu)
         optimiser.step()
-    return Training(steps=len(losses), loss=float(np.mean(losses)))
+    return Training(len(losses), float(np.mean(losses)), control.mean())
 
 
 def _accumulate(
@@ -182,7 +189,7 @@ def _optimiser(
     ]
     groups = [group for group in groups if group["params"]]
     if config.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=0.9)
+        return torch.optim.SGD(groups, lr=rate, momentum=config.momentum)
     kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
     return kind(groups, lr=rate)
 

@@ -35,7 +35,7 @@ def identifiers(hospitals):
 def test_only_listed_releases_cross(finished):
     for seen in finished.exchanges:
         for record, content in seen.reply.content.items():
-            names = [record] if record == "model" else list(content)
+            names = [record] if record in ("model", "control") else list(content)
             assert {name.partition(":")[0] for name in names} <= set(RELEASES)
 
 

@@ -23,13 +23,14 @@ def two():
     ]
 
 
-AVERAGES = ("fedavg", "fedprox", "fedmedian", "trimmed-mean")
+WEIGHTS = {"bergen": 1.0, "lyon": 2.0, "porto": 97.0}
+AVERAGES = ("fedavg", "fedprox", "scaffold", "fedmedian", "trimmed-mean")
 ADAPTIVE = ("fedadagrad", "fedadam", "fedyogi")
 
 
 def aggregator(strategy="fedavg", **settings):
     config = FederationConfig(strategy=strategy, **settings)
-    return Aggregator(config, parameters={"w"})
+    return Aggregator(config, parameters={"w"}, weights=WEIGHTS)
 
 
 def three(far=100.0):
@@ -41,7 +42,7 @@ def three(far=100.0):
     ]
 
 
-@pytest.mark.parametrize("strategy", ["fedavg", "fedprox"])
+@pytest.mark.parametrize("strategy", ["fedavg", "fedprox", "scaffold"])
 def test_averages_are_weighted(strategy):
     # weights 3 and 1: a quarter of 3 + 5, and of 12 + 0
     joined = aggregator(strategy).join(1, MODEL, two())
@@ -166,7 +167,7 @@ def test_counters_are_rounded():
     assert aggregator().join(1, MODEL, sites)["n"] == 3
 
 
-@pytest.mark.parametrize("strategy", [*AVERAGES, "krum"])
+@pytest.mark.parametrize("strategy", ["fedavg", "fedprox", "fedmedian", "trimmed-mean", "krum"])
 def test_an_average_has_no_memory(strategy):
     averaging = aggregator(strategy)
     averaging.join(1, MODEL, three())
