@@ -14,7 +14,8 @@ from fusion.config import RunConfig, names
 from fusion.errors import ConfigError, FederationError
 from fusion.readers.cohort import Cohort
 from fusion.readers.formats.h5 import write_h5
-from fusion.readers.formats.registry import FORMATS, SlideFile
+from fusion.readers.formats.registry import SlideFile
+from fusion.readers.formats.slide import Slide
 from fusion.readers.site import bag_file
 
 POOLED = "pooled"
@@ -151,15 +152,15 @@ def _place_slides(folder: Path, cohorts: Sequence[Cohort]) -> str:
         for place, cohort in enumerate(cohorts)
         for slide in (slide for slides in cohort.slides for slide in slides)
     ]
-    formats = {slide.format for _, slide in placed}
-    if len(formats) == 1 and formats <= set(FORMATS):
-        for target, slide in placed:
-            _link(target, slide.path)
-        return formats.pop()
+    linked = len({slide.format for _, slide in placed}) == 1
     for target, slide in placed:
-        with slide.open(None) as bag:
-            write_h5(target.with_name(bag_file(target.name)), bag)
-    return "hipt"
+        if linked and isinstance(slide, SlideFile):
+            _link(target, slide.path)
+        else:
+            with slide.open(None) as bag:
+                write_h5(target.with_name(bag_file(target.name)), bag)
+    first = placed[0][1]
+    return first.format if linked and isinstance(first, SlideFile) else "hipt"
 
 
 def _link(target: Path, path: Path) -> None:
@@ -215,5 +216,5 @@ def _named(cohort: Cohort, patient: str) -> str:
     return f"{cohort.name}{MARK}{patient}"
 
 
-def _bag(place: int, slide: SlideFile) -> str:
+def _bag(place: int, slide: Slide) -> str:
     return f"{place:03d}-{slide.name}"

@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from fusion.errors import SiteError
-from fusion.readers.columns import SLIDE_COLUMNS
 from fusion.readers.findings import listed
 from fusion.readers.site import bag_file
-from fusion.readers.tables import ID_COLUMNS
+from fusion.readers.tables import ID_COLUMNS, SLIDE_COLUMNS
 from simulations.cohort import CohortFolder
 
 

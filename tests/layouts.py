@@ -1,10 +1,12 @@
 """Folders of slide features as the tools write them: tiny, and with the traps of the real ones."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import torch
 
 SECRET = "/mnt/clinic/oncology/jane.doe"
@@ -73,6 +75,21 @@ def write_stamp(folder: Path, slides: Mapping[str, np.ndarray]) -> Path:
     return folder
 
 
+def write_parquet(path: Path, slides: Mapping[str, np.ndarray], *, numbered: bool = False) -> Path:
+    """All slides in one file, a row a patch, in row groups of four that cut across slides."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.concatenate(list(slides.values()))
+    names = [f"{name}.svs" for name, bag in slides.items() for _ in bag]
+    table = pd.DataFrame({"slide_id": names, "x": 0.5, "age": 61.0})
+    if numbered:
+        features = {f"f{number}": column for number, column in enumerate(values.T)}
+        table = pd.concat([table, pd.DataFrame(features)], axis=1)
+    else:
+        table["embedding"] = list(values)
+    table.to_parquet(path, index=False, row_group_size=4)
+    return path
+
+
 def _h5(path: Path, **datasets: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
@@ -89,3 +106,24 @@ WRITERS: Mapping[str, Callable[[Path, Mapping[str, np.ndarray]], Path]] = {
     "stamp": write_stamp,
 }
 """Formats that keep every patch, a file a slide."""
+
+
+def rewrite_site(site: Path, kind: str) -> None:
+    """Turn a site's plain h5 files into another format, values unchanged."""
+    plain = site / "patch_features"
+    slides = {path.stem: _features(path) for path in sorted(plain.glob("*.h5"))}
+    shutil.rmtree(plain)
+    where = 'folder = "patch_features"'
+    if kind == "parquet":
+        write_parquet(site / "all.parquet", slides)
+        where = 'file = "all.parquet"'
+    else:
+        WRITERS[kind](plain, slides)
+    toml = (site / "site.toml").read_text(encoding="utf-8")
+    toml = toml.replace('folder = "patch_features"', where)
+    (site / "site.toml").write_text(toml, encoding="utf-8")
+
+
+def _features(path: Path) -> np.ndarray:
+    with h5py.File(path) as file:
+        return np.asarray(file["features"][()], np.float32)

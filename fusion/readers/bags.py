@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from fusion.readers.formats.bag import Coordinates
-from fusion.readers.formats.registry import SlideFile
+from fusion.readers.formats.slide import Slide
 
 CACHE_BYTES = 256 * 2**20
 """Memory a reader may keep bags in."""
@@ -32,13 +32,13 @@ class BagReader:
 
     def __init__(
         self,
-        slides: tuple[tuple[SlideFile, ...], ...],
+        slides: tuple[tuple[Slide, ...], ...],
         width: int,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._slides, self._width, self._left = slides, width, cache_bytes
-        self._kept: dict[SlideFile, np.ndarray] = {}
-        self._lengths: dict[SlideFile, int] = {}
+        self._kept: dict[Slide, np.ndarray] = {}
+        self._lengths: dict[Slide, int] = {}
 
     def patches(self, patient: int) -> int:
         """Return the number of patches over all of a patient's slides; 0 = no slide.
@@ -128,7 +128,7 @@ class BagReader:
             start, filled = stop, end
         return out
 
-    def _rows(self, slide: SlideFile, rows: np.ndarray) -> np.ndarray:
+    def _rows(self, slide: Slide, rows: np.ndarray) -> np.ndarray:
         if slide in self._kept:
             return self._kept[slide][rows]
         with slide.open(self._width) as bag:
@@ -138,12 +138,12 @@ class BagReader:
             self._left -= bag.size
         return self._kept[slide][rows]
 
-    def _length(self, slide: SlideFile) -> int:
+    def _length(self, slide: Slide) -> int:
         if slide not in self._lengths:
             with slide.open(self._width) as bag:
                 self._lengths[slide] = len(bag)
         return self._lengths[slide]
 
-    def _coordinates(self, slide: SlideFile) -> Coordinates | None:
+    def _coordinates(self, slide: Slide) -> Coordinates | None:
         with slide.open(self._width) as bag:
             return bag.coordinates()

@@ -1,13 +1,15 @@
 """Which slides a site has features of, in which format, and how wide they are."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fusion.errors import SiteError
 from fusion.readers.findings import listed
+from fusion.readers.formats.parquet import EmbeddingTable, SlideRows
 from fusion.readers.formats.recognition import recognise
-from fusion.readers.formats.registry import FORMATS, SlideFile
+from fusion.readers.formats.registry import FORMATS, PARQUET, SlideFile
+from fusion.readers.formats.slide import Slide
 from fusion.readers.site import FeatureFolder
 
 _SUBFOLDERS = ("h5_files", "pt_files")
@@ -20,25 +22,26 @@ class Catalogue:
 
     Attributes:
         format: A name of `FORMATS`.
-        recognised: True = by what the files hold; False = site.toml names it.
-        suffix: How the files' names end.
+        told: What that is, and how it is known.
+        suffix: How the files' names end; empty = one file holds all slides.
         width: Numbers a patch.
         slides: Name of a slide to where its patches lie.
+        patients: Slides of each patient as the features name them; empty = they do not.
     """
 
     format: str
-    recognised: bool
+    told: str
     suffix: str
     width: int
-    slides: Mapping[str, SlideFile]
+    slides: Mapping[str, Slide]
+    patients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def note(self) -> str:
         """Return what the features are taken to be, for the screen.
 
         Source: own.
         """
-        how = "recognised from the files" if self.recognised else "as site.toml says"
-        return f"Features are {self.format} ({FORMATS[self.format].told}), {how}."
+        return f"Features are {self.format} ({self.told})."
 
 
 def read_catalogue(features: FeatureFolder) -> Catalogue:
@@ -51,12 +54,15 @@ def read_catalogue(features: FeatureFolder) -> Catalogue:
         features: What site.toml says.
 
     Raises:
-        SiteError: The folder is missing, or holds files of other kinds alone.
+        SiteError: The folder is missing, or holds files of other kinds alone; the one file cannot
+            be used.
 
     Privacy: file names; they stay at the site.
 
     Source: own.
     """
+    if features.file is not None:
+        return _one_file(EmbeddingTable(features.file), features)
     if not features.folder.is_dir():
         raise SiteError(
             f"Folder of patch features must exist, got '{features.folder}'. "
@@ -66,12 +72,24 @@ def read_catalogue(features: FeatureFolder) -> Catalogue:
     files = _files(features)
     name = features.format or recognise(files) or _usual(files)
     slides = {path.name.removesuffix(path.suffix): SlideFile(path, name) for path in files}
+    how = "as site.toml says" if features.format else "recognised from the files"
     return Catalogue(
         format=name,
-        recognised=not features.format,
+        told=f"{FORMATS[name].told}; {how}",
         suffix=files[0].suffix if files else FORMATS[name].suffixes[0],
-        width=features.width or _width(slides, features.folder),
+        width=features.width or _width(slides.values(), features.folder),
         slides=slides,
+    )
+
+
+def _one_file(table: EmbeddingTable, features: FeatureFolder) -> Catalogue:
+    return Catalogue(
+        format=PARQUET,
+        told=table.told(),
+        suffix="",
+        width=features.width or table.width,
+        slides={name: SlideRows(table, name) for name in table.slides},
+        patients=table.patients,
     )
 
 
@@ -112,9 +130,9 @@ def _usual(files: list[Path]) -> str:
     return {".h5": "hipt", ".pt": "clam-pt"}.get(suffix, "slide-vectors")
 
 
-def _width(slides: Mapping[str, SlideFile], folder: Path) -> int:
+def _width(slides: Iterable[Slide], folder: Path) -> int:
     """Return the width of the first slide that can be read."""
-    for slide in slides.values():
+    for slide in slides:
         try:
             with slide.open(None) as bag:
                 return bag.width

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Shaped
 from fusion.errors import SiteError
 from fusion.readers.catalogue import Catalogue, read_catalogue
 from fusion.readers.findings import Finding, Findings, counted
-from fusion.readers.formats.registry import SlideFile
+from fusion.readers.formats.slide import Slide
 from fusion.readers.genomics import OmicsTable, read_omics
 from fusion.readers.outcomes import Outcomes, read_identities, read_outcomes
 from fusion.readers.roster import Roster
@@ -148,9 +148,9 @@ class _Parts:
     outcomes: Outcomes | None
     tables: Mapping[str, OmicsTable | None]
     catalogue: Catalogue | None
-    slides: tuple[tuple[SlideFile, ...], ...]
+    slides: tuple[tuple[Slide, ...], ...]
 
-    def known_slides(self) -> list[SlideFile]:
+    def known_slides(self) -> list[Slide]:
         """Return the slides of the known patients, or all there are if none is known.
 
         Source: own.
@@ -211,7 +211,11 @@ class _Parts:
                 "The clinical table names slides, but site.toml has no [features]: unused."
             )
         if catalogue is not None:
-            spare = set(catalogue.slides) - named
+            used = {slide for slides in self.slides for slide in slides}
+            spare = [
+                name for name, slide in catalogue.slides.items()
+                if slide not in used and name not in named
+            ]  # fmt: skip
             if spare:
                 notes.append(f"{counted(len(spare), 'bag')} of no patient, unused.")
         return tuple(notes)
@@ -237,19 +241,12 @@ def _read_parts(
         name: read_omics(path, name=name, patients=patients, findings=findings)
         for name, path in description.omics.items()
     }
-    slides: tuple[tuple[SlideFile, ...], ...] = tuple(() for _ in patients)
+    slides: tuple[tuple[Slide, ...], ...] = tuple(() for _ in patients)
     features, catalogue = description.features, None
     if features is not None:
         folder = features
         catalogue = findings.attempt(lambda: read_catalogue(folder))
     if outcomes and features and catalogue:
-        if not any(outcomes.slides):
-            findings.problem(
-                f"Clinical table must name slides in `slide` or `slide_id` when site.toml has "
-                f"[features], got none in '{description.clinical.file.name}'. Add the column, or "
-                "remove [features].",
-                "Patch features without a slide column.",
-            )
         slides = find_slides(features, catalogue, outcomes, findings)
     return _Parts(description, outcomes, tables, catalogue, slides)
 
@@ -272,7 +269,7 @@ def _remark(cohort: Cohort, findings: Findings) -> None:
         )
 
 
-def _fingerprint(description: SiteDescription, slides: tuple[tuple[SlideFile, ...], ...]) -> str:
+def _fingerprint(description: SiteDescription, slides: tuple[tuple[Slide, ...], ...]) -> str:
     """Return the SHA-256 of what the site says, its tables, and its bags' names and sizes."""
     total = hashlib.sha256(f"{description.name} {description.role}".encode())
     for path in (description.clinical.file, *description.omics.values()):

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from fusion.errors import SiteError
 from fusion.readers.findings import Findings, listed
 from fusion.readers.site import TIME_UNITS, ClinicalTable
-from fusion.readers.tables import ID_COLUMNS
+from fusion.readers.tables import ID_COLUMNS, SLIDE_COLUMNS, columns_named
 from fusion.registry import nearest
-
-SLIDE_COLUMNS = ("slide", "slide_id")
-"""Names of the slide's column that are recognised."""
 
 TIME_COLUMNS: Mapping[str, str] = {
     f"{stem}_{unit}": unit for stem in ("time", "survival") for unit in TIME_UNITS
@@ -155,14 +152,14 @@ def _identity_sentences(patient: str, slide: str | None) -> tuple[str, ...]:
 def _patient(names: tuple[str, ...], told: ClinicalTable) -> str:
     if told.patient:
         return _existing(told.patient, names, "patient")
-    return _only([name for name in names if name in ID_COLUMNS], ID_COLUMNS, names, "patient")
+    return _only(columns_named(names, ID_COLUMNS), ID_COLUMNS, names, "patient")
 
 
 def _slide(names: tuple[str, ...], told: ClinicalTable) -> str:
     """Return the slide's column; empty when there is none."""
     if told.slide:
         return _existing(told.slide, names, "slide")
-    found = [name for name in names if name in SLIDE_COLUMNS]
+    found = columns_named(names, SLIDE_COLUMNS)
     return _only(found, SLIDE_COLUMNS, names, "slide") if found else ""
 
 

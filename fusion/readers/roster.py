@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Bool
 
 from fusion.readers.bags import CACHE_BYTES, BagReader
-from fusion.readers.formats.registry import SlideFile
+from fusion.readers.formats.slide import Slide
 from fusion.readers.genomics import OmicsTable
 
 
@@ -39,7 +39,7 @@ class Roster:
     patients: tuple[str, ...]
     tables: Mapping[str, OmicsTable]
     clinical: pd.DataFrame
-    slides: tuple[tuple[SlideFile, ...], ...]
+    slides: tuple[tuple[Slide, ...], ...]
     notes: tuple[str, ...]
     fingerprint: str
 

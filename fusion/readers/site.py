@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fusion.errors import SiteError
-from fusion.readers.formats.registry import FORMATS
+from fusion.readers.formats.registry import FORMATS, PARQUET
 from fusion.registry import nearest
 
 ROLES = ("train", "evaluate-only")
@@ -18,7 +18,7 @@ TIME_UNITS: Mapping[str, float] = {"days": 1.0, "months": 30.4375, "years": 365.
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "": ("name", "role", "features", "clinical", "omics"),
-    "features": ("folder", "format", "encoder", "width", "missing"),
+    "features": ("folder", "file", "format", "encoder", "width", "missing"),
     "clinical": (
         "file", "patient", "slide", "time", "time_unit", "event", "event_value", "censored_value",
     ),
@@ -40,6 +40,7 @@ class FeatureFolder:
         width: Numbers a patch; None = as many as the first slide has.
         missing: Slides known to have no features.
         format: One of `FORMATS`; empty = the reader recognises it.
+        file: One parquet file with the features of all slides, in place of the folder.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class FeatureFolder:
     width: int | None
     missing: frozenset[str] = frozenset()
     format: str = ""
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -176,10 +178,25 @@ def _features(folder: Path, section: Mapping[str, Any]) -> FeatureFolder:
         encoder=_text(section, "encoder"),
         width=width if "width" in section else None,
         missing=frozenset(slide_name(item) for item in missing),
-        format=_one_of(section["format"], FORMATS, "features.format")
-        if "format" in section
-        else "",
+        format=_feature_format(section),
+        file=folder / _text(section, "file") if "file" in section else None,
     )
+
+
+def _feature_format(section: Mapping[str, Any]) -> str:
+    """Return the format that site.toml names; empty when the reader shall recognise it."""
+    if "file" in section and "folder" in section:
+        raise _wrong("[features]", "name a folder or a file", "both", "Remove one of them.")
+    if "format" not in section:
+        return PARQUET if "file" in section else ""
+    known = (*FORMATS, PARQUET)
+    named = _one_of(_text(section, "format"), known, "features.format")
+    if (named == PARQUET) != ("file" in section):
+        raise _wrong(
+            "[features]", f"name a file where its format is {PARQUET}, else a folder",
+            f"format '{named}'", 'Write file = "embeddings.parquet", or mend the format.',
+        )  # fmt: skip
+    return named
 
 
 def _clinical(folder: Path, section: Mapping[str, Any]) -> ClinicalTable:

@@ -10,7 +10,7 @@ from fusion.errors import SiteError
 from fusion.readers.catalogue import Catalogue
 from fusion.readers.findings import Findings, counted, listed
 from fusion.readers.formats.bag import AbstractBag
-from fusion.readers.formats.registry import SlideFile
+from fusion.readers.formats.slide import Slide
 from fusion.readers.outcomes import Outcomes
 from fusion.readers.site import FeatureFolder
 from fusion.registry import nearest
@@ -21,7 +21,7 @@ _AT_ONCE = 16 * 2**20
 
 def find_slides(
     features: FeatureFolder, catalogue: Catalogue, outcomes: Outcomes, findings: Findings
-) -> tuple[tuple[SlideFile, ...], ...]:
+) -> tuple[tuple[Slide, ...], ...]:
     """Return the slides of each patient; those listed as missing are left out.
 
     Args:
@@ -34,28 +34,61 @@ def find_slides(
 
     Source: own.
     """
-    held, end = set(catalogue.slides), catalogue.suffix
-    named = {name for names in outcomes.slides for name in names}
-    absent = sorted(name + end for name in named - held - features.missing)
+    if not any(outcomes.slides):
+        if not catalogue.patients:
+            findings.problem(
+                "Clinical table must name slides in `slide` or `slide_id` when site.toml has "
+                "[features], got none. Add the column or a [slides] table, or remove [features].",
+                "Patch features without a slide column.",
+            )
+        named = [catalogue.patients.get(patient, ()) for patient in outcomes.patients]
+    else:
+        named = list(outcomes.slides)
+        _check_named({name for names in named for name in names}, features, catalogue, findings)
+        _check_owners(outcomes, catalogue, findings)
+    usable = set(catalogue.slides) - features.missing
+    return tuple(
+        tuple(catalogue.slides[name] for name in names if name in usable) for names in named
+    )
+
+
+def _check_named(
+    named: set[str], features: FeatureFolder, catalogue: Catalogue, findings: Findings
+) -> None:
+    """Keep slides without a bag, and names in `missing` that no slide has."""
+    end, where = catalogue.suffix, (features.file or features.folder).name
+    absent = sorted(name + end for name in named - set(catalogue.slides) - features.missing)
     if absent:
         number = f"{counted(len(absent), 'slide')} without a bag"
         findings.problem(
-            f"Slides must each have a bag in '{features.folder.name}', got {number}: "
-            f"{listed(absent)}. Extract them, or list them under `missing` in site.toml.",
+            f"Slides must each have a bag in '{where}', got {number}: {listed(absent)}. Extract "
+            "them, or list them under `missing` in site.toml.",
             f"{number}.",
         )
     for name in sorted(features.missing - named):
-        meant = nearest(name + end, (name + end for name in named)) if named else "Remove it."
+        meant = nearest(name + end, (other + end for other in named))
         findings.warning(
             f"`missing` in site.toml lists '{name}{end}', which no row of the clinical table "
             f"names. {meant}",
             "`missing` lists a slide that no patient has.",
         )
-    usable = held - features.missing
-    return tuple(
-        tuple(catalogue.slides[name] for name in names if name in usable)
-        for names in outcomes.slides
-    )
+
+
+def _check_owners(outcomes: Outcomes, catalogue: Catalogue, findings: Findings) -> None:
+    """Keep slides that belong to one patient in a table and to another in the features."""
+    owner = {name: patient for patient, names in catalogue.patients.items() for name in names}
+    torn = [
+        f"{name} at {patient} and {owner[name]}"
+        for patient, names in zip(outcomes.patients, outcomes.slides, strict=True)
+        for name in names
+        if owner.get(name, patient) != patient
+    ]
+    if torn:
+        findings.problem(
+            f"Slide must belong to the same patient in the tables and in the file of features, got "
+            f"{listed(torn)} ({counted(len(torn), 'slide')}). Correct one of them.",
+            f"{counted(len(torn), 'slide')} of one patient in a table and another in the features.",
+        )
 
 
 @dataclass(frozen=True)
@@ -87,7 +120,7 @@ class SlideCheck:
         return f"Coordinates: {'; '.join(told) or 'none'}."
 
 
-def check_slides(slides: Iterable[SlideFile], width: int, findings: Findings) -> SlideCheck:
+def check_slides(slides: Iterable[Slide], width: int, findings: Findings) -> SlideCheck:
     """Read every slide's features and coordinates.
 
     Args:

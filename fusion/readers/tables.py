@@ -2,6 +2,7 @@
 
 import csv
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -61,11 +62,23 @@ def patient_column(table: pd.DataFrame) -> str:
 
     Source: own.
     """
-    return next((str(c) for c in ID_COLUMNS if c in table.columns), str(table.columns[0]))
+    return next(iter(columns_named(table.columns, ID_COLUMNS)), str(table.columns[0]))
 
 
 ID_COLUMNS = ("patient", "patient_id", "case_id")
-"""Names of the patient's column that are recognised."""
+"""Names of the patient's column that are recognised, in any case of letters."""
+
+SLIDE_COLUMNS = ("slide", "slide_id")
+"""Names of the slide's column that are recognised, in any case of letters."""
+
+
+def columns_named(columns: Iterable[object], known: Iterable[str]) -> list[str]:
+    """Return those of a table's columns that have a known name, in any case of letters.
+
+    Source: own.
+    """
+    names = set(known)
+    return [str(column) for column in columns if str(column).lower() in names]
 
 
 def _read_csv(path: Path, text: bool) -> pd.DataFrame:
@@ -76,14 +89,14 @@ def _read_csv(path: Path, text: bool) -> pd.DataFrame:
         raise ValueError(f"columns named twice: {listed(twice)}")
     if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
         raise ValueError("its columns are not separated by commas")
-    kinds = str if text else dict.fromkeys({*ID_COLUMNS, *header[:1]} & set(header), str)
+    kinds = str if text else dict.fromkeys([*columns_named(header, ID_COLUMNS), *header[:1]], str)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         table = pd.read_csv(
             path, dtype=kinds, names=header, header=0, index_col=False, encoding="utf-8-sig",
             keep_default_na=not text, low_memory=False,
         )  # fmt: skip
-    return _as_text(table) if text else table
+    return text_cells(table) if text else table
 
 
 def _read_parquet(path: Path, text: bool) -> pd.DataFrame:
@@ -95,12 +108,16 @@ def _read_parquet(path: Path, text: bool) -> pd.DataFrame:
         twice = table.columns[table.columns.duplicated()]
         raise ValueError(f"columns named twice: {listed(twice)}")
     if text:
-        return _as_text(table)
-    ids = [name for name in table.columns if name in ID_COLUMNS or name == table.columns[0]]
+        return text_cells(table)
+    ids = {*columns_named(table.columns, ID_COLUMNS), table.columns[0]}
     return table.assign(**{name: table[name].map(_cell) for name in ids})
 
 
-def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+def text_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with each cell as text, "" where it is empty.
+
+    Source: own.
+    """
     return pd.DataFrame({name: table[name].map(_cell).astype(object) for name in table.columns})
 
 

@@ -17,6 +17,7 @@ from server.folder import read_result
 from simulations.federation import run_inline
 from simulations.references import pool_sites, shared_genes
 from simulations.synthetic import make_hospitals
+from tests import layouts
 
 CONFIG = from_flat({"seed": 3, "rounds": 1, "model.name": "linear", "training.local-steps": 1})
 
@@ -147,3 +148,21 @@ def test_a_pooled_run_meets_the_patients_of_the_federated_run(sites, tmp_path):
             assert pooled["sites"][0][kind][split] == together
     np.testing.assert_allclose(its_plan.scaling.mean, plan.scaling.mean, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(its_plan.scaling.slide_sd, plan.scaling.slide_sd, rtol=1e-9)
+
+
+def test_sites_of_different_formats_are_pooled_value_by_value(sites, tmp_path):
+    for folder, kind in zip(site_folders(sites), ("clam-pt", "parquet"), strict=False):
+        layouts.rewrite_site(folder, kind)
+    pooled = pooled_cohort(sites, tmp_path)
+    for cohort in map(read_cohort, site_folders(sites)):
+        for row, patient in enumerate(cohort.patients):
+            mine = [*cohort.bags().chunks(row, 10**6)]
+            other = pooled.patients.index(f"{cohort.name}/{patient}")
+            np.testing.assert_array_equal(mine, [*pooled.bags().chunks(other, 10**6)])
+
+
+def test_sites_of_one_format_are_linked_in_it(sites, tmp_path):
+    for folder in site_folders(sites):
+        layouts.rewrite_site(folder, "stamp")
+    linked = pooled_cohort(sites, tmp_path).bags().coordinates(0)
+    assert linked[0].unit == "micrometre"

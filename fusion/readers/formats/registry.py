@@ -55,6 +55,9 @@ FORMATS: Mapping[str, Format] = {
 }  # fmt: skip
 """Formats of one file a slide."""
 
+PARQUET = "parquet"
+"""The format of one file for all slides."""
+
 
 @dataclass(frozen=True)
 class SlideFile:

@@ -1,5 +1,6 @@
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from fusion.errors import SiteError
@@ -46,7 +47,8 @@ def test_same_patients_and_values_are_read_from_every_format(site_with, kind):
 def test_named_format_is_the_recognised_one(site_with, kind):
     folder = site_with(layouts.WRITERS[kind], f'format = "{kind}"\nwidth = 3')
     found = catalogue(folder / "patch_features", kind)
-    assert (found.format, found.recognised, found.width) == (kind, False, 3)
+    assert (found.format, found.width) == (kind, 3)
+    assert found.told.endswith("as site.toml says")
     assert found.slides == catalogue(folder / "patch_features").slides
     assert check_cohort(folder)[1:] == []  # the first: a patient without any modality
 
@@ -147,3 +149,42 @@ def test_coordinates_of_all_slides_are_counted(site_with):
         del file["coords"]
     told = inspect_cohort(folder).slides.coordinates()
     assert told == "Coordinates: level0-pixel, patches of 512 (2 slides); none (1 slide)."
+
+
+ONE_FILE = 'name = "lyon"\n[features]\nfile = "all.parquet"\nencoder = "e"\n'
+
+
+def test_one_file_with_all_slides_is_read(make_site):
+    folder = make_site(toml=ONE_FILE, bags={})
+    layouts.write_parquet(folder / "all.parquet", SLIDES)
+    cohort = read_cohort(folder)
+    drawn = cohort.bags().sample(0, max_patches=9, generator=generator(1))
+    np.testing.assert_array_equal(drawn, np.concatenate([SLIDES["a"], SLIDES["b"]]))
+    assert check_cohort(folder)[1:] == []
+    assert any("parquet (one file: 6 rows of 3 slides" in note for note in cohort.notes)
+
+
+def test_file_that_names_its_patients_needs_no_slide_column(make_site):
+    clinical = "patient,time_days,event\np1,5,1\np2,6,0\n"
+    folder = make_site(toml=ONE_FILE, bags={}, clinical=clinical)
+    frame = pd.DataFrame({"patient": ["p1", "p1", "p9"], "f0": [1.0, 2.0, 3.0]})
+    frame.to_parquet(folder / "all.parquet")
+    cohort = read_cohort(folder)
+    assert [cohort.bags().patches(patient) for patient in (0, 1)] == [2, 0]
+    assert "1 bag of no patient, unused." in cohort.notes
+
+
+def test_slide_of_another_patient_in_the_features_is_an_error(make_site):
+    folder = make_site(toml=ONE_FILE, bags={})
+    frame = pd.DataFrame({"patient": ["p1", "p1", "p3"], "slide": list("abc"), "f0": [1.0, 2, 3]})
+    frame.to_parquet(folder / "all.parquet")
+    with pytest.raises(SiteError, match="in the file of features, got c at p2 and p3") as caught:
+        read_cohort(folder)
+    assert "p2" not in caught.value.public
+
+
+def test_slide_that_the_file_lacks_is_an_error(make_site):
+    folder = make_site(toml=ONE_FILE, bags={})
+    layouts.write_parquet(folder / "all.parquet", {"a": SLIDES["a"]})
+    with pytest.raises(SiteError, match=r"bag in 'all.parquet', got 2 slides without a bag: b, c"):
+        read_cohort(folder)

@@ -17,6 +17,7 @@ from fusion.readers.components import (
     transform_tables,
     triangle_length,
 )
+from fusion.readers.formats.registry import SlideFile
 from fusion.readers.omics import OmicsVector
 from fusion.readers.scaling import Scaling
 
@@ -140,7 +141,7 @@ def test_a_projection_survives_json():
 
 def test_the_mean_of_projected_patches_is_the_projected_mean_patch(tmp_path, bag):
     values = np.random.default_rng(1).normal(size=(7, 8))
-    reader = BagReader(((bag(tmp_path / "a.h5", values),), ()), 8)
+    reader = BagReader(((SlideFile(bag(tmp_path / "a.h5", values)),), ()), 8)
     mean = mean_patches(reader, patients=range(2), width=8, chunk=3)
     assert mean.shape == (1, 8)
     found = federated([patients()], 3)

@@ -43,6 +43,19 @@ def test_missing_slides_may_be_listed_with_any_suffix(make_site):
         (BASE + "[features]\nencoder='e'\nwidth='3'", "width must be a whole number >= 1, got '3'"),
         (BASE + "[features]\nwidth=3", "'encoder' must be a text, got nothing"),
         (BASE + "[features]\nencoder='e'\nwidth=3\nmissing='a'", "must be a list of names"),
+        (
+            BASE + "[features]\nencoder='e'\nfile='a.parquet'\nfolder='b'",
+            "must name a folder or a file, got both",
+        ),
+        (
+            BASE + "[features]\nencoder='e'\nfile='a.parquet'\nformat='stamp'",
+            "name a file where its format is parquet, else a folder, got format 'stamp'",
+        ),
+        (BASE + "[features]\nencoder='e'\nformat='parquet'", "else a folder, got format 'parquet'"),
+        (
+            BASE + "[features]\nencoder='e'\nformat='clam'",
+            "format must be one of .*Did you mean 'cl",
+        ),
         (BASE + "clinical = 3", "clinical must be a section, got 3"),
         (BASE + "omics = 3", "must be a table of name = file, got 3"),
         (BASE + "[omics]\nall = 'a.csv'", "must be a plain word that is not reserved, got 'all'"),
