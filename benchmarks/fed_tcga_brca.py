@@ -25,7 +25,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from ridge import PENALTIES, Patients, fitted, standardised
 
 from client.predict import predict
 from client.settings import site_folders
@@ -36,6 +35,7 @@ from fusion.readers.omics import omics_vector
 from fusion.survival.concordance import concordance
 from simulations.federation import run_inline
 from simulations.references import POOLED, pool_sites
+from simulations.ridge import PENALTIES, Patients, fitted, standardised
 
 SEEDS = (1, 2, 3, 4, 5)
 VALIDATION = 0.16

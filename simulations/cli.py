@@ -1,15 +1,18 @@
 """concord-simulate: what a researcher types."""
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 
 from fusion.commands import run_command, table, to_json
+from simulations.cli_comparisons import add_comparisons
 
-DESCRIPTION = "Federations on one machine: partition a cohort, run, list models, judge predictions."
+DESCRIPTION = "Federations on one machine: partition a cohort, run, compare, judge predictions."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_run(commands)
     _add_models(commands)
     _add_metrics(commands)
+    add_comparisons(partial(_command, commands), _show_comparison)
     return run_command(parser, arguments)
 
 
@@ -195,6 +199,18 @@ def _metrics(parsed: argparse.Namespace) -> int:
     print(f"\nmean within sites: {interval(found['within_sites'])}")
     print(f"integrated Brier score: {interval(found['integrated_brier'])}")
     return 0
+
+
+def _show_comparison(parsed: argparse.Namespace, outcome) -> int:
+    standings = outcome.standings
+    if parsed.json:
+        means = json.loads(standings.means.to_json(orient="records"))
+        print(to_json({"means": means, "failures": outcome.failures}))
+    else:
+        print(f"{table(standings.lines())}\n\n{standings.note}\n\n{parsed.out}")
+    for failure in outcome.failures:
+        sys.stderr.write(f"failed: {failure}\n")
+    return 1 if outcome.failures else 0
 
 
 def _cell(value: object) -> str:

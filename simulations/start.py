@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,7 @@ def read_run(parsed: argparse.Namespace) -> RunConfig:
     Source: own.
     """
     config = _stored(parsed.resume) if parsed.resume else RunConfig()
-    if parsed.config:
-        config = from_toml(parsed.config, config)
-    config = from_flat(_flags(parsed), config)
+    config = read_settings(config, config=parsed.config, flags=_flags(parsed), pairs=parsed.set)
     if parsed.resume:
         check_unchanged(config, flatten(_stored(parsed.resume)))
     for name in ("sites", "out"):
@@ -47,6 +46,30 @@ def read_run(parsed: argparse.Namespace) -> RunConfig:
             raise ConfigError(f"--{name} must be given, got none. Name a folder.")
     out = prepare(Path(config.out).resolve(), resume=config.resume)
     return replace(config, sites=str(Path(config.sites).resolve()), out=str(out))
+
+
+def read_settings(
+    base: RunConfig,
+    *,
+    config: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    pairs: Sequence[str] = (),
+) -> RunConfig:
+    """Return settings from a file, flags and KEY=VALUE pairs, in rising order.
+
+    Args:
+        base: Where the other settings come from.
+        config: A TOML file.
+        flags: Dotted settings.
+        pairs: As `--set` takes them.
+
+    Raises:
+        ConfigError: A setting does not fit.
+
+    Source: own.
+    """
+    known = from_toml(config, base) if config else base
+    return from_flat({**(flags or {}), **dict(_pair(text) for text in pairs)}, known)
 
 
 def check_sites(config: RunConfig) -> None:
@@ -118,8 +141,7 @@ def _flags(parsed: argparse.Namespace) -> dict[str, Any]:
         "data.clinical": parsed.clinical,
         "split.hold-out": parsed.hold_out,
     }
-    given = {k: str(v) if isinstance(v, Path) else v for k, v in flags.items() if v is not None}
-    return given | dict(_pair(text) for text in parsed.set)
+    return {k: str(v) if isinstance(v, Path) else v for k, v in flags.items() if v is not None}
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Which of a site's patients train, validate and test: seeded, and balanced by event."""
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Int, Shaped
 
 from fusion.readers.cohort import Cohort
 from fusion.seeding import generator
@@ -38,25 +38,41 @@ def assign_split(
     rng = generator(seed, cohort.name, "split")
     for word, share in (("test", test), ("validation", validation)):
         free = split == "train"
-        wanted = min(_rounded(share * number), max(int(free.sum()) - 1, 0))
-        split[_drawn(free, cohort.event, wanted, rng)] = word
+        wanted = min(rounded(share * number), max(int(free.sum()) - 1, 0))
+        split[draw_balanced(free, cohort.event, number=wanted, rng=rng)] = word
     return split
 
 
-def _drawn(
+def draw_balanced(
     free: Bool[np.ndarray, " patient"],
     event: Bool[np.ndarray, " patient"],
-    wanted: int,
+    *,
+    number: int,
     rng: np.random.Generator,
-) -> np.ndarray:
-    """Return `wanted` positions among `free`, with and without event in proportion."""
+) -> Int[np.ndarray, " drawn"]:
+    """Return `number` positions among `free`, with and without event in proportion.
+
+    Args:
+        free: Who may be drawn.
+        event: True = event seen.
+        number: How many to draw, at most all of `free`.
+        rng: Decides who.
+
+    Privacy: membership of patients; it stays at the site.
+
+    Source: own.
+    """
     seen, censored = np.flatnonzero(free & event), np.flatnonzero(free & ~event)
     share = len(seen) / max(len(seen) + len(censored), 1)
-    with_event = min(max(_rounded(wanted * share), wanted - len(censored)), len(seen))
+    with_event = min(max(rounded(number * share), number - len(censored)), len(seen))
     return np.concatenate(
-        [rng.permutation(seen)[:with_event], rng.permutation(censored)[: wanted - with_event]]
+        [rng.permutation(seen)[:with_event], rng.permutation(censored)[: number - with_event]]
     )
 
 
-def _rounded(number: float) -> int:
+def rounded(number: float) -> int:
+    """Return the nearest whole number, halves up.
+
+    Source: own.
+    """
     return int(np.floor(number + 0.5))

@@ -113,7 +113,9 @@ def brier_sums(
             f"Brier times must end while the censoring curve is above 0, got {last}. "
             "End them earlier."
         )
-    before = np.where(event, censoring.at(time), 1.0)
+    # an event past the last time never counts as one, and G may be 0 there
+    counted = event & (time <= times[-1])
+    before = np.where(counted, censoring.at(time), 1.0)
     dead = (time[:, None] <= times[None, :]) & event[:, None]
     alive = time[:, None] > times[None, :]
     error = dead * survival**2 / before[:, None] + alive * (1.0 - survival) ** 2 / after[None, :]

@@ -50,6 +50,19 @@ def test_brier_by_hand_without_censoring():
     assert sums.estimate().value == pytest.approx((0.10 + 0.085) / 2)
 
 
+def test_an_event_after_the_last_time_counts_as_alive_even_where_nobody_is_left_uncensored():
+    # G falls to 0 on day 20; the death on day 30 is alive at day 10: (1 - .9)^2 / 1
+    curve = CensoringCurve(np.array([0.0, 20.0]), np.array([1.0, 0.0]), "here")
+    sums = brier_sums(
+        np.array([[0.9]]),
+        time=np.array([30.0]),
+        event=np.array([True]),
+        times=np.array([10.0]),
+        censoring=curve,
+    )
+    assert sums.estimate().value == pytest.approx(0.01)
+
+
 def test_the_censored_count_nothing_afterwards_and_others_for_them():
     # G = 1/2 from day 5 on: the death on day 8 and the survivor weigh 2 at day 10, (2 + 2) / 4 S
     curve = CensoringCurve(np.array([0.0, 5.0]), np.array([1.0, 0.5]), "here")

@@ -1,0 +1,190 @@
+"""Repeated cross-validation of one cohort: random folds, whole hospitals, or folds from a file."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fusion.errors import ConfigError
+from fusion.readers.cohort import Cohort, read_cohort
+from fusion.readers.findings import listed
+from fusion.readers.tables import patient_column, read_table
+from fusion.registry import nearest
+from fusion.seeding import generator
+from simulations.folds import (
+    Fold,
+    carve_validation,
+    hospital_folds,
+    random_folds,
+    small_pooled,
+)
+from simulations.fold_folders import People
+from simulations.partition import SMALL, Division, partition
+from simulations.joined_site import Part
+from simulations.study import Options, Outcome, Plan, claimed, compare_folds
+
+PROTOCOLS = ("random", "hospital")
+"""Who tests: patients drawn at random, or hospitals whole."""
+
+FROM_FILE = "file"
+"""Protocol of folds that are read from a file."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """Who is divided, and how.
+
+    Attributes:
+        cohort: Folder with clinical.csv, genomics.parquet and patch_features/.
+        protocol: One of `PROTOCOLS`; a file of folds takes its place.
+        folds: In each repeat.
+        repeats: Number of divisions; the seed of repeat r is the run's seed + r - 1.
+        min_patients: Hospitals with fewer are small.
+        small: `pool` the small hospitals into one site, or `drop` them.
+        patients: `all`, or those with `slides` alone.
+        by: Clinical column of the hospital; `hospital` = the column `site`.
+        folds_file: csv with patient, fold (empty = never tests) and perhaps repeat.
+    """
+
+    cohort: Path
+    protocol: str = "random"
+    folds: int = 5
+    repeats: int = 1
+    min_patients: int = 20
+    small: str = "pool"
+    patients: str = "all"
+    by: str = "hospital"
+    folds_file: Path | None = None
+
+
+def cross_validate(design: Design, plan: Plan, options: Options) -> Outcome:
+    """Run models in settings on every fold of a cohort, and return the tables.
+
+    Args:
+        design: The cohort and its folds.
+        plan: Models, settings, and the folder to write.
+        options: Processes and the baseline.
+
+    Raises:
+        ConfigError: A setting does not fit, or the folder holds results of other settings.
+        SiteError: The cohort cannot be read.
+
+    Privacy: patient data is copied on one machine, into `plan.out`.
+
+    Source: own.
+    """
+    _check(design)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=plan.out, prefix=".cohort-") as folder:
+        people, data = _read(design, Path(folder) / "sites")
+        folds = list(_folds(design, people, plan))
+        with claimed(plan.out, _told(design, data, plan), plan.base):
+            return compare_folds(people, folds, plan, options)
+
+
+def _check(design: Design) -> None:
+    words = (
+        ("--protocol", design.protocol, PROTOCOLS),
+        ("--small", design.small, SMALL),
+        ("--patients", design.patients, ("all", "slides")),
+    )
+    for name, got, known in words:
+        if got not in known:
+            raise ConfigError(
+                f"{name} must be {' or '.join(known)}, got '{got}'. {nearest(got, known)}"
+            )
+    for name, number, least in (
+        ("--folds", design.folds, 2),
+        ("--repeats", design.repeats, 1),
+        ("--min-patients", design.min_patients, 2),
+    ):
+        if number < least:
+            raise ConfigError(f"{name} must be >= {least}, got {number}. Raise it.")
+
+
+def _told(design: Design, data: str, plan: Plan) -> dict[str, str | int]:
+    """Return what shapes the folds; protocol and repeats may differ from call to call."""
+    shaping = asdict(replace(design, cohort=Path(), protocol="", repeats=0, folds_file=None))
+    del shaping["cohort"], shaping["protocol"], shaping["repeats"], shaping["folds_file"]
+    return {"command": "cross-validate", "data": data, "seed": plan.base.seed, **shaping}
+
+
+def _read(design: Design, folder: Path) -> tuple[People, str]:
+    """Return the cohort's patients, and a hash of its tables and bags."""
+    partition(design.cohort, out=folder, division=Division(by=design.by, min_patients=10**9))
+    whole = read_cohort(next(folder.iterdir()))
+    column = "site" if design.by == "hospital" else design.by
+    hospital = whole.clinical[column].to_numpy(str)
+    kept = whole.has_slides if design.patients == "slides" else np.full(len(hospital), True)
+    if design.small == "drop":
+        names, counts = np.unique(hospital[kept], return_counts=True)
+        kept &= np.isin(hospital, names[counts >= design.min_patients])
+    rows = np.flatnonzero(kept)
+    if not len(rows):
+        raise ConfigError(
+            f"--min-patients and --patients must leave somebody, got nobody of {len(hospital)}. "
+            "Lower --min-patients."
+        )
+    part = Part(whole, hospital).pick(rows, hospital[rows])
+    return People([part.cohort], hospital[rows]), whole.fingerprint
+
+
+def _folds(design: Design, people: People, plan: Plan) -> Iterator[Fold]:
+    """Yield the folds with validation patients carved from each site's training patients."""
+    site = small_pooled(people.hospital, min_patients=design.min_patients)
+    base = plan.base
+    for protocol, repeat, tested in _tested(design, people, base.seed):
+        seed = base.seed + repeat - 1
+        for number in range(1, int(tested.max()) + 1):
+            split = np.where(tested == number, "test", "train")
+            share = base.split.validation * len(split) / max((split != "test").sum(), 1)
+            _check_share(share, base.split.validation)
+            fold = Fold(protocol, repeat, number, seed, site, split)
+            yield carve_validation(site, people.event, fold, share=share)
+
+
+def _tested(design: Design, people: People, seed: int) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Yield protocol, repeat, and the fold that tests each patient (0 = none) of each repeat."""
+    if design.folds_file is not None:
+        yield from _from_file(design.folds_file, people.cohorts[0])
+        return
+    for repeat in range(1, design.repeats + 1):
+        rng = generator(seed + repeat - 1, design.protocol, "folds")
+        if design.protocol == "random":
+            found = random_folds(people.event, folds=design.folds, rng=rng)
+        else:
+            found = hospital_folds(people.hospital, people.event, folds=design.folds, rng=rng)
+        yield design.protocol, repeat, found
+
+
+def _check_share(share: float, asked: float) -> None:
+    if share >= 1:
+        raise ConfigError(
+            f"split.validation must leave patients to train on, got {asked:g} of all patients "
+            "beside the test patients. Lower it."
+        )
+
+
+def _from_file(file: Path, cohort: Cohort) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Yield the repeats of a file of folds; folds are numbered in sorted order of their names."""
+    table = read_table(file, what="File of folds", text=True)
+    patient = patient_column(table)
+    if "fold" not in table:
+        raise ConfigError(f"File of folds must have a column `fold`, got none in '{file.name}'.")
+    repeats = table["repeat"] if "repeat" in table else pd.Series("1", index=table.index)
+    for number, (name, rows) in enumerate(table.groupby(repeats), start=1):
+        fold = rows.set_index(patient)["fold"]
+        lacking = [one for one in cohort.patients if one not in fold.index]
+        if lacking or fold.index.duplicated().any():
+            raise ConfigError(
+                f"File of folds must name each patient once in a repeat, got "
+                f"{len(lacking)} missing ({listed(lacking)}) and "
+                f"{int(fold.index.duplicated().sum())} twice in repeat {name}. Complete it."
+            )
+        of = fold.loc[list(cohort.patients)].to_numpy(str)
+        words = sorted({word for word in of if word}, key=lambda word: (len(word), word))
+        places = {"": 0} | {word: place for place, word in enumerate(words, start=1)}
+        yield FROM_FILE, number, np.array([places[word] for word in of])

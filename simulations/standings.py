@@ -1,0 +1,151 @@
+"""Means over folds and paired differences: the tables of a comparison."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fusion.errors import ConfigError
+from fusion.registry import nearest
+from fusion.training.checkpoint import write_atomically
+from simulations.figures import KEYS, Row
+from simulations.paired import paired_difference
+
+COMPARED = ("concordance", "within", "brier")
+"""Figures whose differences are stated."""
+
+COLUMNS = (
+    "seed", "concordance", "low", "high", "own_concordance", "within", "uno", "brier",
+    "interaction", "interaction_se", "r2_additive", "validation", "round", "steps", "parameters",
+    "penalty", "train", "others", "test", "test_events", "sites", "sites_alone", "seconds",
+)  # fmt: skip
+"""Columns of runs.csv after those that name a row."""
+
+SHOWN = ("own_concordance", "within", "uno", "brier", "interaction", "r2_additive", "seconds")
+
+NOTE = (
+    "mean, sd: of the test concordance over folds. difference: paired, fold by fold, to {against}, "
+    "with the 95% corrected resampled t interval of Nadeau and Bengio (folds share training "
+    "patients). federated, pooled and local take {steps} optimiser steps a site. local: each site "
+    "alone, judged on all test patients, mean over sites weighted by training patients; own: on "
+    "its own hospital's test patients."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Standings:
+    """The tables of a comparison.
+
+    Attributes:
+        runs: One row a fold, setting and model.
+        means: One row a setting and model.
+        note: How to read them.
+    """
+
+    runs: pd.DataFrame
+    means: pd.DataFrame
+    note: str
+
+    def write(self, out: Path) -> None:
+        """Write runs.csv, means.csv and table.md, each whole or not at all."""
+        for name, table in (("runs.csv", self.runs), ("means.csv", self.means)):
+            write_atomically(
+                out / name, table.convert_dtypes().to_csv(index=False, lineterminator="\n").encode()
+            )
+        write_atomically(out / "table.md", f"{_markdown(self.lines())}\n\n{self.note}\n".encode())
+
+    def lines(self) -> list[list[str]]:
+        """Return the table for people, the first line its header."""
+        header = ["protocol", "model", "setting", "folds", "mean", "sd", "difference (95%)"]
+        rows = [
+            [row["protocol"], row["model"], row["setting"], str(row["folds"])]
+            + [_cell(row["concordance"]), _cell(row["concordance_sd"]), _difference(row)]
+            + [_cell(row[name], name) for name in SHOWN]
+            for row in self.means.to_dict("records")
+        ]
+        return [[*header, *(name.replace("_", " ") for name in SHOWN)], *rows]
+
+
+def stand(rows: Sequence[Row], *, against: str, steps: int) -> Standings:
+    """Return the tables of all finished runs.
+
+    Args:
+        rows: Of `figures.rows_of`.
+        against: `MODEL:SETTING` that all others are compared with.
+        steps: Optimiser steps of each run.
+
+    Source: own.
+    """
+    runs = pd.DataFrame(rows).reindex(columns=[*KEYS, *COLUMNS])
+    means = [
+        _standing(group, runs, against)
+        for _, group in runs.groupby(["protocol", "model", "setting"], sort=False)
+    ]
+    return Standings(runs, pd.DataFrame(means), NOTE.format(against=against, steps=steps))
+
+
+def check_against(against: str, entries: Sequence[str]) -> str:
+    """Return `against`, or the first entry if it is empty.
+
+    Raises:
+        ConfigError: It is not among the entries.
+
+    Source: own.
+    """
+    if against and against not in entries:
+        raise ConfigError(
+            f"--against must be MODEL:SETTING of this comparison, got '{against}'. "
+            f"{nearest(against, entries)}"
+        )
+    return against or entries[0]
+
+
+def _standing(group: pd.DataFrame, runs: pd.DataFrame, against: str) -> Row:
+    """Return a setting and model's means, and its differences from the baseline."""
+    first = group.iloc[0]
+    told = {key: first[key] for key in ("protocol", "model", "setting")} | {"folds": len(group)}
+    numbers = group[[*COMPARED, *SHOWN, "validation", "low", "high"]].astype(float)
+    told |= numbers.mean().to_dict() | {"concordance_sd": numbers["concordance"].std()}
+    if f"{first['model']}:{first['setting']}" == against:
+        return told
+    model, _, setting = against.partition(":")
+    same = (runs["protocol"] == first["protocol"]) & (runs["setting"] == setting)
+    return told | _differences(group, runs[same & (runs["model"] == model)])
+
+
+def _differences(group: pd.DataFrame, baseline: pd.DataFrame) -> Row:
+    """Return the paired differences over the folds that both have."""
+    both = group.merge(baseline, on=["repeat", "fold"], suffixes=("", "_of_baseline"))
+    ratio = float((both["test"] / both["others"]).mean()) if len(both) else 0.0
+    found: Row = {"paired_folds": len(both)}
+    for name in COMPARED:
+        pair = both[[name, f"{name}_of_baseline"]].astype(float).dropna().to_numpy()
+        difference = paired_difference(pair[:, 0], pair[:, 1], test_to_train=ratio)
+        found[f"{name}_difference"] = difference.mean
+        found[f"{name}_difference_low"] = difference.low
+        found[f"{name}_difference_high"] = difference.high
+    return found
+
+
+def _difference(row: Row) -> str:
+    middle, low, high = (row.get(f"concordance_difference{end}") for end in ("", "_low", "_high"))
+    if _absent(middle):
+        return "-"
+    return f"{middle:+.3f}" + ("" if _absent(low) else f" ({low:+.3f} to {high:+.3f})")
+
+
+def _cell(value: float, name: str = "") -> str:
+    if _absent(value):
+        return "-"
+    return f"{value:.0f}" if name == "seconds" else f"{value:.3f}"
+
+
+def _absent(value: float | None) -> bool:
+    return value is None or bool(np.isnan(value))
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    rows = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

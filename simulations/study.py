@@ -1,0 +1,222 @@
+"""A comparison from its folds to its tables: resumable, several processes, one folder."""
+
+import fcntl
+import json
+import logging
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fusion.config import RunConfig, flatten
+from fusion.errors import ConfigError
+from fusion.models.build import MODELS
+from fusion.registry import nearest
+from fusion.training.checkpoint import write_atomically
+from simulations.folds import Fold
+from simulations.figures import rows_of
+from simulations.fold_folders import SETTINGS, People, write_fold
+from simulations.processes import do_all
+from simulations.ridge import REFERENCES
+from simulations.standings import Standings, check_against, stand
+from simulations.trials import Plan, Trial, conduct
+
+log = logging.getLogger("concord.simulate")
+
+OF_A_RUN = ("out", "resume", "sites", "model.name", "seed")
+"""Settings that differ between the runs of one comparison, or do not shape them."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a comparison is run.
+
+    Attributes:
+        jobs: Most processes.
+        against: `MODEL:SETTING` that all others are compared with; empty = the first.
+        keep_sites: Whether the folds' site folders stay.
+    """
+
+    jobs: int = 1
+    against: str = ""
+    keep_sites: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a comparison came to.
+
+    Attributes:
+        standings: The tables of everything that has finished.
+        failures: A sentence for each trial that failed.
+    """
+
+    standings: Standings
+    failures: tuple[str, ...]
+
+
+def check_plan(plan: Plan, against: str) -> str:
+    """Return the baseline of the comparison.
+
+    Raises:
+        ConfigError: A model, a setting or the baseline is not known.
+
+    Source: own.
+    """
+    for name, chosen, known in (
+        ("--models", plan.models, (*MODELS, *REFERENCES)),
+        ("--settings", plan.settings, SETTINGS),
+    ):
+        if not chosen:
+            raise ConfigError(f"{name} must name at least one, got none.")
+        for word in chosen:
+            if word not in known:
+                raise ConfigError(
+                    f"{name} must be of {', '.join(known)}, got '{word}'. {nearest(word, known)}"
+                )
+    entries = [
+        f"{model}:{setting}"
+        for model in plan.models
+        for setting in (("pooled",) if model in REFERENCES else plan.settings)
+    ]
+    return check_against(against, entries)
+
+
+@contextmanager
+def claimed(out: Path, told: Mapping[str, Any], base: RunConfig) -> Iterator[None]:
+    """Hold the folder for one comparison: alone, and with the settings that it began with.
+
+    Args:
+        out: Folder that everything is written to; made if absent.
+        told: What shapes the folds.
+        base: Settings of the runs.
+
+    Raises:
+        ConfigError: Another process writes into it, or it holds results of other settings.
+
+    Source: own.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    flat = {key: value for key, value in flatten(base).items() if key not in OF_A_RUN}
+    with (out / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"--out must be a folder of its own, got '{out}', which another process writes "
+                "into. Wait for it, or choose another."
+            ) from None
+        _check_same(out, {**told, **flat})
+        yield
+
+
+def compare_folds(people: People, folds: Sequence[Fold], plan: Plan, options: Options) -> Outcome:
+    """Run every trial that has not finished, and return the tables of all.
+
+    Writes folds.csv, runs.csv, means.csv, table.md, local.csv, and a result.json a trial.
+
+    Args:
+        people: All patients.
+        folds: Their divisions.
+        plan: What is tried on each.
+        options: How.
+
+    Raises:
+        ConfigError: A process was killed from outside.
+        FederationError: The sites cannot be written: encoders or genes differ.
+
+    Privacy: patient data is copied on one machine, into `plan.out`.
+
+    Source: own.
+    """
+    against = check_plan(plan, options.against)
+    _write_folds(people, folds, plan.out)
+    trials = [trial for fold in folds for trial in plan.trials(fold, able=_able(people, fold))]
+    failures = tuple(_run_waiting(people, folds, trials, plan, options))
+    sites = {fold.name: len(fold.trainers()) for fold in folds}
+    rows, alone = rows_of(trials, trainers=sites)
+    steps = plan.base.rounds * plan.base.training.local_steps
+    standings = stand(rows, against=against, steps=steps)
+    standings.write(plan.out)
+    if alone:
+        text = pd.DataFrame(alone).to_csv(index=False, lineterminator="\n")
+        write_atomically(plan.out / "local.csv", text.encode())
+    return Outcome(standings, failures)
+
+
+def _run_waiting(
+    people: People, folds: Sequence[Fold], trials: Sequence[Trial], plan: Plan, options: Options
+) -> Iterator[str]:
+    """Do the trials that have not finished; yield a sentence for each that failed."""
+    waiting = [trial for trial in trials if not trial.finished]
+    log.info("%d of %d runs are there already", len(trials) - len(waiting), len(trials))
+    by_name = {fold.name: fold for fold in folds}
+    left = Counter(trial.fold_name for trial in waiting)
+    started, jobs = time.monotonic(), min(options.jobs, max(len(waiting), 1))
+
+    def prepare(trial: Trial) -> None:
+        write_fold(people, by_name[trial.fold_name], plan.sites(trial.fold_name))
+
+    for count, done in enumerate(do_all(waiting, conduct, jobs=jobs, prepare=prepare), start=1):
+        log.info("%s", _progress(done.task, done.problem, count, len(waiting), started))
+        if done.problem:
+            yield f"{done.task.name}: {done.problem}"
+        left[done.task.fold_name] -= 1
+        if not left[done.task.fold_name] and not options.keep_sites:
+            shutil.rmtree(plan.sites(done.task.fold_name), ignore_errors=True)
+
+
+def _progress(trial: Trial, problem: str | None, count: int, total: int, started: float) -> str:
+    spent = (time.monotonic() - started) / 60.0
+    left = spent / count * (total - count)
+    told = f"failed: {problem}" if problem else "done"
+    return f"{count}/{total} {trial.name}: {told}; {spent:.1f} min, about {left:.1f} min left"
+
+
+def _able(people: People, fold: Fold) -> list[str]:
+    """Return the sites that have an event to train on alone."""
+    seen = (fold.split == "train") & people.event
+    return [name for name in fold.trainers() if (seen & (fold.site == name)).any()]
+
+
+def _write_folds(people: People, folds: Sequence[Fold], out: Path) -> None:
+    """Write who is where in each fold."""
+    number = len(people.names)
+    table = pd.concat(
+        pd.DataFrame(
+            {
+                "protocol": np.repeat(fold.protocol, number),
+                "repeat": fold.repeat,
+                "fold": fold.number,
+                "patient": people.names,
+                "hospital": people.hospital,
+                "site": fold.site,
+                "split": fold.split,
+            }
+        )
+        for fold in folds
+    )
+    text = table.to_csv(index=False, lineterminator="\n")
+    write_atomically(out / "folds.csv", text.encode())
+
+
+def _check_same(out: Path, told: Mapping[str, Any]) -> None:
+    """Write the settings on the first call; afterwards they must be the same."""
+    file = out / "settings.json"
+    if not file.is_file():
+        write_atomically(file, json.dumps(told, indent=2).encode())
+        return
+    before = json.loads(file.read_text(encoding="utf-8"))
+    other = sorted(key for key in {*before, *told} if before.get(key) != told.get(key))
+    if other:
+        raise ConfigError(
+            f"--out must hold results of the same settings, got '{out}' with {other[0]} = "
+            f"{before.get(other[0])} instead of {told.get(other[0])}. Choose another folder."
+        )
