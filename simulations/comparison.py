@@ -8,8 +8,8 @@ import numpy as np
 
 from client.settings import Settings, site_folders
 from client.site import Site, forget_sites, open_site
-from simulations.folds import Fold
 from simulations.fold_folders import People
+from simulations.folds import Fold
 from simulations.study import Options, Outcome, Plan, claimed, compare_folds
 
 PROTOCOL = "sites"

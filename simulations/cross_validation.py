@@ -14,6 +14,7 @@ from fusion.readers.findings import listed
 from fusion.readers.tables import patient_column, read_table
 from fusion.registry import nearest
 from fusion.seeding import generator
+from simulations.fold_folders import People
 from simulations.folds import (
     Fold,
     carve_validation,
@@ -21,9 +22,8 @@ from simulations.folds import (
     random_folds,
     small_pooled,
 )
-from simulations.fold_folders import People
-from simulations.partition import SMALL, Division, partition
 from simulations.joined_site import Part
+from simulations.partition import SMALL, Division, partition
 from simulations.study import Options, Outcome, Plan, claimed, compare_folds
 
 PROTOCOLS = ("random", "hospital")

@@ -20,9 +20,9 @@ from fusion.errors import ConfigError
 from fusion.models.build import MODELS
 from fusion.registry import nearest
 from fusion.training.checkpoint import write_atomically
-from simulations.folds import Fold
 from simulations.figures import rows_of
 from simulations.fold_folders import SETTINGS, People, write_fold
+from simulations.folds import Fold
 from simulations.processes import do_all
 from simulations.ridge import REFERENCES
 from simulations.standings import Standings, check_against, stand

@@ -13,9 +13,9 @@ from fusion.errors import FederationError
 from fusion.readers.cohort import read_cohort
 from fusion.training.checkpoint import write_atomically
 from server.folder import RESULT
-from simulations.folds import Fold
 from simulations.federation import run_inline
 from simulations.fold_folders import view_of
+from simulations.folds import Fold
 from simulations.ridge import REFERENCES, judge_ridge
 
 

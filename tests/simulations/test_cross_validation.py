@@ -256,7 +256,7 @@ def test_a_file_of_folds_that_does_not_fit_is_an_error(cohort, tmp_path, change,
         ({"repeats": 0}, "--repeats must be >= 1, got 0"),
         ({"min_patients": 1}, "--min-patients must be >= 2, got 1"),
         ({"min_patients": 500, "small": "drop"}, "must leave somebody, got nobody of 72"),
-        ({"by": "sit"}, "--by must name a clinical column"),
+        ({"by": "sit"}, "--by must be hospital, a clinical column, or"),
         ({"protocol": "hospital", "folds": 9}, "at most the number of hospitals, got 9 folds of 3"),
     ],
 )

@@ -15,8 +15,8 @@ from fusion.training.checkpoint import load_arrays
 from fusion.training.plan import Plan
 from server.folder import read_result
 from simulations.federation import run_inline
-from simulations.references import pool_sites
 from simulations.joined_site import shared_genes
+from simulations.references import pool_sites
 from simulations.synthetic import make_hospitals
 from tests import layouts
 
