@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict = commands.add_parser("predict", help="apply a finished model to the site's patients")
     predict.add_argument("folder", type=Path, metavar="SITE")
     predict.add_argument("--model", type=Path, required=True, help="model.safetensors of a run")
+    predict.add_argument("--state", type=Path, metavar="DIR", help="its state folder, if elsewhere")
     predict.add_argument("--out", type=Path, required=True, help="csv to write; it stays here")
     predict.add_argument("--json", action="store_true", help="one JSON document on stdout")
     predict.set_defaults(run=_predict)
@@ -53,7 +54,7 @@ def _predict(parsed: argparse.Namespace) -> int:
     from client.predict import predict
     from fusion.readers.findings import counted
 
-    predictions = predict(parsed.folder, parsed.model)
+    predictions = predict(parsed.folder, parsed.model, state=parsed.state)
     predictions.write(parsed.out)
     patients, warnings = len(predictions.table), list(predictions.warnings)
     if parsed.json:

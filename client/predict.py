@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from client.heads import head_for
+from client.settings import STATE
 from fusion.config import from_flat, numbers
 from fusion.errors import ModelFileError, SiteError
 from fusion.readers.cohort import Cohort, read_roster
@@ -43,7 +45,7 @@ class Predictions:
         write_atomically(path, self.table.to_csv(index=False, lineterminator="\n").encode())
 
 
-def predict(folder: Path, model: Path) -> Predictions:
+def predict(folder: Path, model: Path, *, state: Path | None = None) -> Predictions:
     """Return the risk and survival probabilities of each patient of a site, new ones included.
 
     Outcomes are not read: the clinical table need not have any, and one patient is enough.
@@ -51,13 +53,14 @@ def predict(folder: Path, model: Path) -> Predictions:
     Args:
         folder: The site's folder.
         model: `model.safetensors` of a run.
+        state: Where the site keeps its own heads; None = `.concord` in its folder.
 
     Returns:
         The table (risk: log hazard, higher = earlier event; survival: probability of being
         event-free at the horizon) and warnings.
 
     Raises:
-        ModelFileError: The file is not a model of this version.
+        ModelFileError: The file is not a model of this version, or lacks this site's own head.
         SiteError: The folder cannot be used, or its patch features have another width.
 
     Privacy: reads patient data; nothing is sent.
@@ -78,7 +81,8 @@ def predict(folder: Path, model: Path) -> Predictions:
     warnings = _warnings(cohort, plan)
     data = PatientData(cohort, _fitting(plan, cohort), max_patches=run.data.max_patches)
     network = build_network(plan, run)
-    load_weights(network, arrays)
+    head = head_for(state or folder / STATE, arrays) if card.get("local") else {}
+    load_weights(network, {**head, **arrays})
     horizons = numbers(run.evaluation.horizons, "evaluation.horizons")
     return Predictions(_table(network, data, baseline, horizons), warnings)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from client.audit import audit, embedding_means
+from client.heads import OwnHead
 from client.replies import Answer
 from client.settings import Settings
 from client.site import Site, open_network, open_patients, open_site
@@ -37,7 +38,9 @@ class Task:
         self.site: Site = open_site(settings)
         self.data: PatientData = open_patients(settings, words["plan"])
         self.network: SurvivalNetwork = open_network(settings.run, words["plan"])
-        load_weights(self.network, dict(model))
+        self.head = OwnHead(settings, words, self.network)
+        self.shared = model
+        load_weights(self.network, {**self.head.arrays, **model})
 
     @property
     def yardstick(self) -> Yardstick:
@@ -60,7 +63,8 @@ def train(
 
     Source: own.
     """
-    rows, validation = task.site.rows("train"), task.site.rows("validation")
+    rows = task.site.rows("train")
+    validation = task.site.rows("validation") if task.head.known else []
     sums = examine(task.network, task.data, validation, task.yardstick)
     if task.words["audit"]:
         background = embed_mean_input(task.network.model, task.data.plan.widths)
@@ -77,7 +81,8 @@ def train(
         weight = int(task.site.cohort.event[rows].sum())
     figures = {"num-examples": float(weight), "steps": float(done.steps), "train-loss": done.loss}
     control = done.control if correction else None
-    return Answer(figures=figures, sums=sums, model=weights(task.network), control=control)
+    model = task.head.part(weights(task.network), number)
+    return Answer(figures=figures, sums=sums, model=model, control=control)
 
 
 def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
@@ -87,6 +92,9 @@ def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
 
     Source: own.
     """
+    task.head.require()
+    if task.words["split"] == "test":
+        task.head.keep_for(task.shared)
     rows = task.site.rows(task.words["split"])
     sums = examine(task.network, task.data, rows, task.yardstick)
     if background:
@@ -102,6 +110,7 @@ def reference(task: Task) -> Answer:
 
     Source: own.
     """
+    task.head.require()
     rows = task.site.rows("train")
     grid = TimeGrid(task.run.evaluation.time_step, task.run.evaluation.time_bins)
     sums = refer(task.network, task.data, rows, grid)

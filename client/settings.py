@@ -9,6 +9,9 @@ from flwr.app import Context
 from fusion.config import RunConfig, Scalar, from_flat
 from fusion.errors import ConfigError
 
+STATE = ".concord"
+"""Folder in the site's own for what it keeps of a run, unless its node config names another."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -19,6 +22,8 @@ class Settings:
             of a deployment.
         run: The run's settings.
         run_id: Flower's number of the run.
+        state: Folder for what the site keeps of a run, named like `folder`; None = `.concord` in
+            the site's own.
 
     Source: own.
     """
@@ -26,6 +31,12 @@ class Settings:
     folder: Path
     run: RunConfig
     run_id: int
+    state: Path | None = None
+
+    @property
+    def kept(self) -> Path:
+        """Where the site keeps what outlives a message."""
+        return self.state or self.folder / STATE
 
 
 def read_settings(context: Context) -> Settings:
@@ -33,7 +44,9 @@ def read_settings(context: Context) -> Settings:
 
     Args:
         context: Of the ClientApp. `node_config["site"]` is the site's folder; in a simulation
-            `partition-id` picks one of the folders below the run's `sites`.
+            `partition-id` picks one of the folders below the run's `sites`. `node_config["state"]`
+            is where the site keeps what outlives a message; `.concord` in its folder by default,
+            in a simulation a folder below the run's `out`.
 
     Returns:
         Checked settings.
@@ -44,7 +57,16 @@ def read_settings(context: Context) -> Settings:
     Source: own.
     """
     run = _run(tuple(context.run_config.items()))
-    return Settings(folder=_folder(context, run), run=run, run_id=context.run_id)
+    folder = _folder(context, run)
+    return Settings(folder, run, context.run_id, _state(context, run, folder))
+
+
+def simulated_state(out: Path, folder: Path) -> Path:
+    """Return where a simulated site keeps its state: with the run, not with the data.
+
+    Source: own.
+    """
+    return out / "state" / folder.name
 
 
 def site_folders(sites: Path) -> list[Path]:
@@ -94,3 +116,10 @@ def _folder(context: Context, run: RunConfig) -> Path:
             "Start as many SuperNodes as there are site folders."
         )
     return folders[number]
+
+
+def _state(context: Context, run: RunConfig, folder: Path) -> Path | None:
+    node = context.node_config
+    if "state" in node:
+        return Path(str(node["state"]))
+    return None if "site" in node else simulated_state(Path(run.out), folder)

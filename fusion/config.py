@@ -81,6 +81,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "objective.ties": ("efron", "breslow"),
     "training.optimiser": ("adamw", "adam", "sgd"),
     "training.schedule": ("constant", "cosine"),
+    "federation.personal": ("none", "head"),
     "federation.weighting": ("patients", "events"),
     "evaluation.selection": ("concordance", "loss"),
     "audit.background": ("embedding-mean", "input-mean", "zero"),

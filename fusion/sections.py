@@ -93,6 +93,8 @@ class FederationConfig:
     """How the coordinator joins the sites' updates."""
 
     strategy: str = "fedavg"
+    personal: str = "none"
+    """What each site keeps to itself, not averaged: `none`, or the model's last layers (`head`)."""
     weighting: str = "patients"
     """`patients` or `events` of the training split."""
     proximal_mu: float = 0.01

@@ -13,6 +13,7 @@ from fusion.survival.curves import CensoringCurve
 from fusion.survival.moments import MomentSums
 from fusion.training.evaluation import embed_mean_input
 from fusion.training.examination import Yardstick
+from fusion.training.heads import head_names, head_of
 from fusion.training.plan import SurvivalNetwork, build_network, load_weights
 from server.inbox import Answer, Failure, request
 from server.opening import training_counts
@@ -28,7 +29,7 @@ class Reference:
     """What the chosen model's test is measured with, from training patients alone.
 
     Attributes:
-        network: The chosen model.
+        network: The chosen model; where each site has a head of its own, with the initial one.
         yardstick: Risk bins, tau, and the two curves below.
         censoring: Of the federation's training patients.
         baseline: Breslow's, of the federation's training patients.
@@ -70,9 +71,11 @@ def refer(company: Company, progress: Progress) -> Reference:
         FederationError: No site answered.
     """
     network = build_network(company.plan, company.config)
-    load_weights(network, dict(progress.best))
+    head = head_of(network, head_names(network, company.config))
+    load_weights(network, head | dict(progress.best))
     plain = company.yardstick(progress.centre, progress.scale)
-    content = request(plain.to_words() | {"plan": company.plan_text}, model=progress.best)
+    words = plain.to_words() | progress.asked(best=True) | {"plan": company.plan_text}
+    content = request(words, model=progress.best)
 
     def check(answer: Answer) -> None:
         BaselineSums.from_array(answer.sums["baseline"].reshape(3, plain.time_grid.count))
@@ -103,7 +106,8 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
     Raises:
         FederationError: No site answered.
     """
-    words = reference.yardstick.to_words() | {"plan": company.plan_text, "split": "test"}
+    words = reference.yardstick.to_words() | progress.asked(best=True)
+    words |= {"plan": company.plan_text, "split": "test"}
     content = request(words, model=progress.best, arrays=reference.background or None)
     check = readable(reference.yardstick, company.plan.modalities)
     answers, failures = company.inbox.ask("evaluate", content, company.everyone, check)

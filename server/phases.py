@@ -3,12 +3,14 @@
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from flwr.serverapp import Grid
 
 from fusion.config import RunConfig
 from fusion.errors import FederationError
+from fusion.training.heads import head_names, without_head
 from fusion.training.plan import build_network, weights
 from server.aggregation import Aggregator, check_strategy
 from server.closing import refer, test
@@ -73,8 +75,10 @@ class _Start:
 
 def _begin(inbox: Inbox, members: list[Member], config: RunConfig) -> _Start:
     agreement = agree(inbox, members, config)
-    model = weights(build_network(agreement.plan, config))
-    progress = Progress(0, model, model, records=(first_record(),))
+    network = build_network(agreement.plan, config)
+    own = head_names(network, config)
+    model, run = without_head(weights(network), own), token_hex(16) if own else ""
+    progress = Progress(0, model, model, records=(first_record(),), run=run)
     progress.save(Path(config.out), config, agreement.to_dict())
     return _Start(agreement, progress)
 

@@ -14,6 +14,7 @@ from fusion.training.checkpoint import load_arrays, save_arrays
 FILE = "checkpoint.safetensors"
 
 KINDS = ("model", "best", "moments", "risk_sets")
+PLAIN = ("round", "best_round", "best_score", "centre", "scale", "run")
 """What a checkpoint holds as arrays."""
 
 
@@ -34,6 +35,7 @@ class Progress:
         scale: Its standard deviation.
         records: What the result tells of each round.
         seconds: What each round took.
+        run: A random name, by which sites keep their own heads; empty if they have none.
 
     Source: own.
     """
@@ -49,6 +51,11 @@ class Progress:
     scale: float = 1.0
     records: tuple[dict[str, Any], ...] = ()
     seconds: tuple[float, ...] = ()
+    run: str = ""
+
+    def asked(self, *, best: bool = False) -> dict[str, str | int]:
+        """Return which run and round a model is of, so that a site puts its own head to it."""
+        return {"run": self.run, "model_round": self.best_round if best else self.round}
 
     def with_last_record(self, **changes: Any) -> "Progress":
         """Return the progress with the newest round's record changed."""
@@ -60,8 +67,7 @@ class Progress:
         arrays = {
             f"{kind}|{name}": value for kind in KINDS for name, value in getattr(self, kind).items()
         }
-        plain = ("round", "best_round", "best_score", "centre", "scale", "records", "seconds")
-        document = {name: getattr(self, name) for name in plain}
+        document = {name: getattr(self, name) for name in (*PLAIN, "records", "seconds")}
         document |= {"config": flatten(config), "agreement": dict(agreement)}
         save_arrays(folder / FILE, arrays, document)
 
@@ -118,8 +124,7 @@ def _restored(arrays: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> 
     for key, value in arrays.items():
         kind, _, name = key.partition("|")
         kinds[kind][name] = value
-    plain = ("round", "best_round", "best_score", "centre", "scale")
-    known: dict[str, Any] = {name: document[name] for name in plain}
+    known: dict[str, Any] = {name: document[name] for name in PLAIN}
     known |= {name: tuple(document[name]) for name in ("records", "seconds")}
     known |= kinds
     return Progress(**known)

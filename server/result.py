@@ -23,6 +23,7 @@ from fusion.survival.baseline import Baseline
 from fusion.survival.calibration import SurvivalOfRisk, calibration
 from fusion.survival.tallies import OutcomeCounts
 from fusion.training.checkpoint import save_arrays
+from fusion.training.heads import head_names, head_of
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
 from server.closing import Reference, Test
@@ -120,6 +121,8 @@ def _model(story: Story) -> dict[str, Any]:
         },
         "sites": [member.name for member in story.company.members],
     }
+    own = head_names(network, config)
+    card |= {"local": sorted(own)} if own else {}
     file_hash = save_arrays(Path(config.out) / MODEL_FILE, story.progress.best, card)
     return {
         "name": config.model.name,
@@ -127,6 +130,7 @@ def _model(story: Story) -> dict[str, Any]:
         "paper": entry.paper,
         "modalities": list(plan.modalities),
         "parameters": sum(p.numel() for p in network.model.parameters()),
+        "local_parameters": sum(value.size for value in head_of(network, own).values()),
         "macs_per_patient": count_macs(network.model, _one_patient(plan, config.data.max_patches)),
         "objective": config.objective.name,
         "couples_patients": network.objective.couples_patients,
@@ -264,6 +268,11 @@ def _not_measured(story: Story, score: Score) -> list[str]:
         sentences.append("Interaction under other backgrounds than the one named.")
     sentences += [f"Site {f.site}: {f.reason}." for f in story.absent]
     sentences += [f"Test figures of site {f.site}: {f.reason}." for f in story.examined.failures]
+    if story.progress.run:
+        sentences.append(
+            "A common model: each site was examined with a head of its own, so pooled figures "
+            "compare risks of different heads, and a hospital without one gets no risk."
+        )
     weak = [s["name"] for s in score.sites if s["note"] and s["patients"]]
     if weak:
         sentences.append(f"Concordance of sites with too few events: {', '.join(weak)}.")

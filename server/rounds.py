@@ -85,7 +85,8 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
     """Return the progress after one more round, the received model's validation included."""
     started, number = time.monotonic(), progress.round + 1
     yardstick = company.yardstick(progress.centre, progress.scale)
-    words = yardstick.to_words() | {
+    words = yardstick.to_words() | progress.asked()
+    words |= {
         "plan": company.plan_text,
         "round": number,
         "audit": _audit_is_due(company, progress),
@@ -123,7 +124,8 @@ def last_validation(company: Company, progress: Progress) -> Progress:
     Without validation figures the last round is chosen.
     """
     yardstick = company.yardstick(progress.centre, progress.scale)
-    words = yardstick.to_words() | {"plan": company.plan_text, "split": "validation"}
+    words = yardstick.to_words() | progress.asked()
+    words |= {"plan": company.plan_text, "split": "validation"}
     content = request(words, model=progress.model)
     check = readable(yardstick, company.plan.modalities)
     answers, _ = company.inbox.ask("evaluate", content, company.trainers, check)

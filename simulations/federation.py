@@ -14,7 +14,7 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from client.app import app as client_app
-from client.settings import site_folders
+from client.settings import simulated_state, site_folders
 from client.site import forget_sites
 from fusion.config import RunConfig, flatten
 from server.app import app as server_app
@@ -112,6 +112,17 @@ def _copied(message: Message) -> Message:
     return twin
 
 
+def site_nodes(config: RunConfig) -> list[dict[str, str]]:
+    """Return each simulated site's node config; what it keeps lies with the run.
+
+    Source: own.
+    """
+    return [
+        {"site": str(folder), "state": str(simulated_state(Path(config.out), folder))}
+        for folder in site_folders(Path(config.sites))
+    ]
+
+
 def run_inline(
     config: RunConfig, server: ServerApp = server_app, client: ClientApp = client_app
 ) -> Path:
@@ -130,10 +141,10 @@ def run_inline(
 
     Source: own.
     """
-    folders = site_folders(Path(config.sites))
-    federation = replace(config.federation, expected_sites=len(folders))
+    nodes = site_nodes(config)
+    federation = replace(config.federation, expected_sites=len(nodes))
     run_config = flatten(replace(config, federation=federation))
-    grid = InlineGrid(client, [{"site": str(folder)} for folder in folders], run_config)
+    grid = InlineGrid(client, nodes, run_config)
     try:
         server(grid=grid, context=Context(grid.run.run_id, SERVER, {}, RecordDict(), run_config))
     finally:

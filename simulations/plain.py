@@ -65,13 +65,14 @@ def run_plain(config: RunConfig) -> PlainRun:
     checkpoint, result or report. Its weights are the engine's, bit for bit.
 
     Args:
-        config: A run's settings; `federation.strategy` must be fedavg or fedprox.
+        config: A run's settings; `federation.strategy` must be fedavg or fedprox, and
+            `federation.personal` none.
 
     Returns:
         Weights and test figures.
 
     Raises:
-        ConfigError: The strategy is another.
+        ConfigError: The strategy is another, or sites have heads of their own.
         ConcordError: The sites cannot train together.
 
     Privacy: reads patient data of all sites on one machine.
@@ -82,6 +83,11 @@ def run_plain(config: RunConfig) -> PlainRun:
         raise ConfigError(
             f"federation.strategy must be one of {', '.join(AVERAGING)} in a plain loop, got "
             f"'{config.federation.strategy}'. Choose one of them."
+        )
+    if config.federation.personal != "none":
+        raise ConfigError(
+            f"federation.personal must be none in a plain loop, got '{config.federation.personal}'."
+            " Run the engine."
         )
     torch.set_num_threads(config.threads)
     folders = site_folders(Path(config.sites))

@@ -16,7 +16,7 @@ from client.app import app as client_app
 from client.site import forget_sites
 from fusion.config import RunConfig, flatten, from_flat
 from server.phases import conduct
-from simulations.federation import InlineGrid, run_inline
+from simulations.federation import InlineGrid, run_inline, site_nodes
 from simulations.synthetic import make_hospitals
 
 TINY = {
@@ -117,9 +117,9 @@ def lead() -> Callable[..., Finished]:
 
     def run(config: RunConfig, watch: Watch | None = None) -> Finished:
         watch = watch or Watch()
-        nodes = [{"site": str(p.parent)} for p in sorted(Path(config.sites).glob("*/site.toml"))]
+        grid = InlineGrid(watch, site_nodes(config), flatten(config))
         try:
-            result = conduct(InlineGrid(watch, nodes, flatten(config)), config)
+            result = conduct(grid, config)
         finally:
             forget_sites()
         return Finished(config, result, watch.exchanges)

@@ -38,6 +38,7 @@ class ModelEntry:
         at_least: Fewest modalities it can work with.
         raw: True = it reads mean patches and vectors as they are, without learned encoders.
         norms: Normalisations it can be built with.
+        head: The fusion network's part that may stay at a site; empty = there is no such part.
     """
 
     title: str
@@ -48,6 +49,7 @@ class ModelEntry:
     at_least: int = 1
     raw: bool = False
     norms: tuple[str, ...] = ("layer",)
+    head: str = "head"
 
 
 MODELS: Registry[ModelEntry] = Registry("model")
@@ -70,6 +72,7 @@ MODELS.add(
         paper=INTERSHAP_COX,
         fusion=lambda shapes, c: Late(shapes, hidden=c.hidden, dropout=c.dropout),
         at_least=2,
+        head="combine",
     ),
 )
 MODELS.add(
@@ -134,6 +137,7 @@ MODELS.add(
         paper="Cox, JRSS B 34, 1972",
         fusion=lambda shapes, _: Linear(shapes),
         raw=True,
+        head="",
     ),
 )
 

@@ -51,6 +51,19 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], document: Mapping[
     return hashlib.sha256(content).hexdigest()
 
 
+def digest_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of arrays with their names, types and shapes, whatever their order.
+
+    Source: own.
+    """
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        value = np.asarray(arrays[name], order="C")
+        total.update(f"{name} {value.dtype} {value.shape}\n".encode())
+        total.update(value.tobytes())
+    return total.hexdigest()
+
+
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the arrays and the document of a file that `save_arrays` wrote.
 

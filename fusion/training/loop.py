@@ -14,6 +14,7 @@ from fusion.errors import ConcordError
 from fusion.seeding import generator
 from fusion.training.control import Control
 from fusion.training.data import Draw, PatientData
+from fusion.training.heads import head_names
 from fusion.training.plan import SurvivalNetwork
 from fusion.types import LogHazards
 
@@ -72,7 +73,8 @@ def train_round(
 
     Source: own.
     """
-    anchor = [parameter.detach().clone() for parameter in network.parameters()]
+    own = head_names(network, config)
+    anchor = {n: p.detach().clone() for n, p in network.named_parameters() if n not in own}
     optimiser = _optimiser(network, config.training, _rate(config, round_number))
     control, losses = Control(network, correction or {}), []
     for step in range(config.training.local_steps):
@@ -194,11 +196,11 @@ def _optimiser(
     return kind(groups, lr=rate)
 
 
-def _pull(network: SurvivalNetwork, anchor: Sequence[Tensor], strength: float) -> None:
+def _pull(network: SurvivalNetwork, anchor: Mapping[str, Tensor], strength: float) -> None:
     """Add FedProx's gradient: strength times the distance from the received weights."""
-    for parameter, start in zip(network.parameters(), anchor, strict=True):
-        if parameter.grad is not None:
-            parameter.grad.add_(parameter.detach() - start, alpha=strength)
+    for name, parameter in network.named_parameters():
+        if name in anchor and parameter.grad is not None:
+            parameter.grad.add_(parameter.detach() - anchor[name], alpha=strength)
 
 
 def _diverged(loss: float, round_number: int, step: int) -> ConcordError:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from client.settings import read_settings, site_folders
@@ -48,3 +50,20 @@ def test_a_folder_without_site_toml_among_the_sites_is_named(own_hospitals):
     (own_hospitals / "lyon" / "site.toml").unlink()
     with pytest.raises(ConfigError, match=r"must have a site.toml, got none in 'lyon'"):
         site_folders(own_hospitals)
+
+
+def test_a_site_keeps_its_state_in_its_folder_or_where_it_says(context, tmp_path):
+    plain, elsewhere = {"site": str(tmp_path)}, {"site": str(tmp_path), "state": "/elsewhere"}
+    assert read_settings(context(plain, {})).kept == tmp_path / ".concord"
+    assert read_settings(context(elsewhere, {})).kept == Path("/elsewhere")
+
+
+def test_the_coordinators_out_is_no_state_folder_where_the_site_names_its_own(context, tmp_path):
+    node = {"site": str(tmp_path), "partition-id": 0}
+    assert read_settings(context(node, {"out": "/tmp/out"})).kept == tmp_path / ".concord"
+
+
+def test_a_simulated_site_keeps_its_state_with_the_run(context, tiny):
+    config = tiny()
+    found = read_settings(context({"partition-id": 1}, flatten(config)))
+    assert found.kept == Path(config.out) / "state" / "lyon"

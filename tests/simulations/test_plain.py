@@ -65,3 +65,9 @@ def test_an_adaptive_strategy_is_refused():
     config = replace(from_flat({"federation.strategy": "fedadam"}), sites="nowhere")
     with pytest.raises(ConfigError, match="must be one of fedavg, fedprox in a plain loop"):
         run_plain(config)
+
+
+def test_personal_heads_are_refused():
+    config = replace(from_flat({"federation.personal": "head"}), sites="nowhere")
+    with pytest.raises(ConfigError, match=r"must be none in a plain loop, got 'head'\. Run the"):
+        run_plain(config)
