@@ -2,10 +2,13 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
+from flwr.app import RecordDict
 
 from fusion.config import RunConfig
 from fusion.interaction.figures import audit_figures
@@ -85,20 +88,10 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
     """Return the progress after one more round, the received model's validation included."""
     started, number = time.monotonic(), progress.round + 1
     yardstick = company.yardstick(progress.centre, progress.scale)
-    words = yardstick.to_words() | progress.asked()
-    words |= {
-        "plan": company.plan_text,
-        "round": number,
-        "audit": _audit_is_due(company, progress),
-    }
-    grid = yardstick.time_grid
-    content = request(words, model=progress.model)
-    requests = handed_out(content, company.trainers, progress.risk_sets, grid)
     corrections = aggregator.corrections(progress.model)
-    for site, correction in corrections.items():
-        requests[site]["correction"] = to_record(correction)
+    requests = _requests(company, progress, yardstick, corrections)
     check = readable(yardstick, company.plan.modalities)
-    check = with_risk_sets(check, company.config.objective.name, grid)
+    check = with_risk_sets(check, company.config.objective.name, yardstick.time_grid)
     answers, failures = company.inbox.ask_each("train", requests, check)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
     usable, refused = sift(progress.model, answers, corrections)
@@ -116,6 +109,27 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
     )
     _say(progress, company)
     return progress
+
+
+def _requests(
+    company: Company,
+    progress: Progress,
+    yardstick: Yardstick,
+    corrections: Mapping[str, Mapping[str, np.ndarray]],
+) -> dict[str, RecordDict]:
+    """Return what each site is sent: the model, and what strategy or objective has for it alone."""
+    words = yardstick.to_words() | progress.asked()
+    words |= {
+        "plan": company.plan_text,
+        "round": progress.round + 1,
+        "audit": _audit_is_due(company, progress),
+    }
+    content = request(words, model=progress.model)
+    grid = yardstick.time_grid
+    requests = handed_out(content, company.trainers, progress.risk_sets, grid)
+    for site, correction in corrections.items():
+        requests[site]["correction"] = to_record(correction)
+    return requests
 
 
 def last_validation(company: Company, progress: Progress) -> Progress:

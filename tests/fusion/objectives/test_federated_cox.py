@@ -121,6 +121,14 @@ def test_an_event_elsewhere_says_nothing_of_who_had_left():
     assert eta.grad.item() == 0
 
 
+def test_who_leaves_in_the_open_bin_was_there_for_half_of_its_events_by_hand():
+    # hazard 1 of ours for one half, the event's own hazard 3: slope .5 / (.5 + 3)
+    there = elsewhere([np.log(3.0)], day=[5000.0], event=[True])
+    eta, loss = of([0.0], day=[9000.0], event=[False], others=there)
+    loss.backward()
+    assert eta.grad.item() == pytest.approx((0.5 / 3.5) / 0.5)
+
+
 def test_efron_leaves_the_others_whole():
     # two tied events of hazard 1, hazard 2 elsewhere: log 4 + log(4 - 1/2 * 2); 3 of 3 patients
     # share 2 events, 2/3 of them are ours: 4/3
