@@ -1,4 +1,4 @@
-"""One hospital's patients, read once a run and kept while the process lives."""
+"""One hospital's patients, read once a run and kept until another run comes."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -8,7 +8,7 @@ import numpy as np
 
 from client.settings import Settings
 from fusion.config import RunConfig, names
-from fusion.readers.bags import BagReader
+from fusion.readers.bags import BagReader, Room
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.readers.folds import assign_split
 from fusion.training.data import PatientData
@@ -52,7 +52,10 @@ def open_site(settings: Settings) -> Site:
 
     Source: own.
     """
-    return _read_site(settings.folder, settings.run, settings.run_id)
+    memory, folder = _memory(settings.run, settings.run_id), settings.folder
+    if folder not in memory.sites:
+        memory.sites[folder] = _read_site(folder, settings.run, memory.room)
+    return memory.sites[folder]
 
 
 def open_patients(settings: Settings, plan_text: str) -> PatientData:
@@ -67,7 +70,16 @@ def open_patients(settings: Settings, plan_text: str) -> PatientData:
 
     Source: own.
     """
-    return _scale(settings.folder, settings.run, settings.run_id, plan_text)
+    site, key = open_site(settings), (settings.folder, plan_text)
+    patients = _memory(settings.run, settings.run_id).patients
+    if key not in patients:
+        patients[key] = PatientData(
+            site.cohort,
+            read_plan(plan_text),
+            bags=site.bags,
+            max_patches=settings.run.data.max_patches,
+        )
+    return patients[key]
 
 
 @lru_cache(maxsize=2)
@@ -79,23 +91,28 @@ def open_network(run: RunConfig, plan_text: str) -> SurvivalNetwork:
     return build_network(read_plan(plan_text), run)
 
 
-@lru_cache(maxsize=128)
-def _read_site(folder: Path, run: RunConfig, run_id: int) -> Site:  # noqa: ARG001 -- a new run reads anew
+class _Memory:
+    """What a run has read at the sites of this process."""
+
+    def __init__(self) -> None:
+        self.room = Room()
+        self.sites: dict[Path, Site] = {}
+        self.patients: dict[tuple[Path, str], PatientData] = {}
+
+
+@lru_cache(maxsize=1)
+def _memory(run: RunConfig, run_id: int) -> _Memory:  # noqa: ARG001 -- a new run reads anew
+    return _Memory()
+
+
+def _read_site(folder: Path, run: RunConfig, room: Room) -> Site:
     cohort = read_cohort(folder)
     if cohort.name in names(run.split.hold_out):
         cohort = replace(cohort, role="evaluate-only")
     split = assign_split(
         cohort, validation=run.split.validation, test=run.split.test, seed=run.seed
     )
-    return Site(cohort, split, cohort.bags())
-
-
-@lru_cache(maxsize=128)
-def _scale(folder: Path, run: RunConfig, run_id: int, plan_text: str) -> PatientData:
-    site = _read_site(folder, run, run_id)
-    return PatientData(
-        site.cohort, read_plan(plan_text), bags=site.bags, max_patches=run.data.max_patches
-    )
+    return Site(cohort, split, cohort.bags(room))
 
 
 @lru_cache(maxsize=8)
@@ -112,5 +129,5 @@ def forget_sites() -> None:
 
     Source: own.
     """
-    for cached in (_read_site, _scale, read_plan, open_network):
+    for cached in (_memory, read_plan, open_network):
         cached.cache_clear()

@@ -8,14 +8,37 @@ from jaxtyping import Float32, Int
 from fusion.readers.formats.bag import Coordinates
 from fusion.readers.formats.slide import Slide
 
-CACHE_BYTES = 256 * 2**20
-"""Memory a reader may keep bags in."""
+ROOM_BYTES = 320 * 2**20
+"""Memory that the readers of a run may keep patches in, over all sites of the process."""
+
+
+class Room:
+    """Memory that several readers share, so that a hundred sites need no more than one.
+
+    Args:
+        size: Bytes; 0 = nothing is kept.
+
+    Source: own.
+    """
+
+    def __init__(self, size: int = ROOM_BYTES) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Return whether `size` bytes were left; if so they are taken, for good.
+
+        Source: own.
+        """
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
 
 
 class BagReader:
     """Reads patients' patches from where their slides lie, few rows at a time.
 
-    Bags are kept in memory, in the file's own precision, until `cache_bytes` are spent; the
+    Bags are kept in memory, in the file's own precision, until the room is taken; the
     others are read again each time, only the rows wanted. Nothing is thrown out for a newcomer:
     training passes through the patients in a circle, where a least-recently-used cache drops each
     bag just before it is wanted.
@@ -23,7 +46,7 @@ class BagReader:
     Args:
         slides: Those of each patient.
         width: Numbers a patch.
-        cache_bytes: Memory to keep bags in; 0 = none.
+        room: Memory to keep bags in, shared with other readers; an own one if None.
 
     Privacy: patch features; they stay in the process.
 
@@ -34,9 +57,9 @@ class BagReader:
         self,
         slides: tuple[tuple[Slide, ...], ...],
         width: int,
-        cache_bytes: int = CACHE_BYTES,
+        room: Room | None = None,
     ) -> None:
-        self._slides, self._width, self._left = slides, width, cache_bytes
+        self._slides, self._width, self.room = slides, width, room or Room()
         self._kept: dict[Slide, np.ndarray] = {}
         self._lengths: dict[Slide, int] = {}
 
@@ -132,10 +155,9 @@ class BagReader:
         if slide in self._kept:
             return self._kept[slide][rows]
         with slide.open(self._width) as bag:
-            if bag.size > self._left:
+            if not self.room.take(bag.size):
                 return bag.rows(rows)
             self._kept[slide] = bag.all()
-            self._left -= bag.size
         return self._kept[slide][rows]
 
     def _length(self, slide: Slide) -> int:

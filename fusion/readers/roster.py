@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from fusion.readers.bags import CACHE_BYTES, BagReader
+from fusion.readers.bags import BagReader, Room
 from fusion.readers.formats.slide import Slide
 from fusion.readers.genomics import OmicsTable
 
@@ -51,12 +51,12 @@ class Roster:
         """
         return np.array([bool(slides) for slides in self.slides], bool)
 
-    def bags(self, cache_bytes: int = CACHE_BYTES) -> BagReader:
+    def bags(self, room: Room | None = None) -> BagReader:
         """Return a reader of the patients' patches; keep one for the length of a run.
 
         Args:
-            cache_bytes: Memory it may keep bags in.
+            room: Memory to keep bags in, shared with other readers; an own one if None.
 
         Source: own.
         """
-        return BagReader(self.slides, self.feature_width, cache_bytes)
+        return BagReader(self.slides, self.feature_width, room)

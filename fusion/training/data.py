@@ -15,9 +15,6 @@ from fusion.seeding import digest, generator
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
 
-PADDED_BYTES = 64 * 2**20
-"""Memory a site may keep padded batches in, whatever its number of patients."""
-
 
 @dataclass(frozen=True)
 class Draw:
@@ -68,7 +65,6 @@ class PatientData:
             self.bags = bags or cohort.bags()
             self.present["slides"] = torch.tensor(cohort.has_slides)
         self._padded: dict[tuple[int, ...], Bags] = {}
-        self._room = PADDED_BYTES
 
     def __len__(self) -> int:
         return len(self.cohort.patients)
@@ -113,8 +109,8 @@ class PatientData:
         longest = max(1, int(sizes.max(initial=0)))
         mask = np.arange(longest)[None, :] < sizes[:, None]
         features = np.zeros((len(bags), longest, self.plan.widths["slides"]), dtype=np.float32)
-        if mask.any():
-            features[mask] = self.plan.transform_patches(np.concatenate(bags))
+        for place, bag in enumerate(bags):
+            features[place, : len(bag)] = self.plan.transform_patches(bag)
         return Bags(torch.from_numpy(features), torch.from_numpy(mask))
 
     def _slides(self, rows: tuple[int, ...], keys: Sequence[int]) -> Bags:
@@ -123,8 +119,7 @@ class PatientData:
             return self._padded[rows]
         bags = self.pad([self._sample(row, key) for row, key in zip(rows, keys, strict=True)])
         whole = all(self.bags.patches(row) <= self.max_patches for row in rows)
-        if whole and bags.features.nbytes <= self._room:
-            self._room -= bags.features.nbytes
+        if whole and self.bags.room.take(bags.features.nbytes):
             self._padded[rows] = bags
         return bags
 

@@ -1,3 +1,5 @@
+import gc
+import weakref
 from collections import Counter
 
 import pytest
@@ -24,6 +26,20 @@ def test_another_run_reads_anew(settings_at):
     settings = settings_at()
     other = type(settings)(**{**vars(settings), "run_id": 2})
     assert open_site(settings) is not open_site(other)
+
+
+def test_sites_of_a_run_share_the_memory_for_patches(settings_at):
+    settings = settings_at("lyon")
+    beside = type(settings)(**{**vars(settings), "folder": settings.folder.with_name("porto")})
+    assert open_site(settings).bags.room is open_site(beside).bags.room
+
+
+def test_of_a_run_that_is_over_nothing_is_kept(settings_at):
+    settings = settings_at()
+    kept = weakref.ref(open_site(settings).cohort)
+    open_site(type(settings)(**{**vars(settings), "run_id": 2}))
+    gc.collect()
+    assert kept() is None
 
 
 def test_a_held_out_site_only_evaluates(settings_at):

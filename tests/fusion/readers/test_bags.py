@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion.errors import SiteError
-from fusion.readers.bags import BagReader
+from fusion.readers.bags import BagReader, Room
 from fusion.readers.formats.registry import SlideFile
 from fusion.seeding import generator
 
@@ -39,7 +39,7 @@ def test_slides_of_one_patient_are_one_bag(slides):
 @settings(max_examples=30, deadline=None)
 @given(most=st.integers(1, 11), seed=st.integers(0, 99), cache=st.sampled_from([0, 30, 10**6]))
 def test_sample_is_a_draw_without_replacement_in_order_of_the_disk(slides, most, seed, cache):
-    reader = BagReader(slides, 3, cache)
+    reader = BagReader(slides, 3, Room(cache))
     patches = reader.sample(0, max_patches=most, generator=generator(seed))
     places = [int(np.flatnonzero((patch == BOTH).all(axis=1))[0]) for patch in patches]
     assert len(places) == most
@@ -50,7 +50,7 @@ def test_sample_is_a_draw_without_replacement_in_order_of_the_disk(slides, most,
 @given(most=st.integers(1, 11), seed=st.integers(0, 99))
 def test_cache_changes_no_draw(slides, most, seed):
     draws = [
-        BagReader(slides, 3, cache).sample(0, max_patches=most, generator=generator(seed))
+        BagReader(slides, 3, Room(cache)).sample(0, max_patches=most, generator=generator(seed))
         for cache in (0, 30, 10**6)
     ]
     np.testing.assert_array_equal(draws[0], draws[1])
@@ -87,13 +87,28 @@ def test_kept_bag_is_not_read_again(tmp_path, bag):
 
 
 def test_cache_never_grows_beyond_its_bytes(slides):
-    reader = BagReader(slides, 3, cache_bytes=45)  # a.h5: 7 x 3 x 2 = 42 bytes, b.h5: 24
+    reader = BagReader(slides, 3, Room(45))  # a.h5: 7 x 3 x 2 = 42 bytes, b.h5: 24
     list(reader.chunks(0, 5))
     assert sum(values.nbytes for values in reader._kept.values()) == 42
+
+
+def test_readers_share_a_room(slides):
+    room = Room(66)  # a.h5: 42 bytes, b.h5: 24; each reader would keep both alone
+    readers = [BagReader(slides, 3, room) for _ in range(2)]
+    for reader in readers:
+        np.testing.assert_array_equal(np.concatenate(list(reader.chunks(0, 5))), BOTH)
+    assert [len(reader._kept) for reader in readers] == [2, 0]
+
+
+def test_a_room_gives_what_it_has_and_no_more():
+    room = Room(10)
+    assert [room.take(size) for size in (4, 7, 6, 1)] == [True, False, True, False]
 
 
 @pytest.mark.parametrize("cache", [0, 10**6])
 def test_nan_found_while_training_is_an_error(tmp_path, bag, cache):
     path = bag(tmp_path / "a.h5", np.full((4, 3), np.nan))
     with pytest.raises(SiteError, match="must be finite"):
-        BagReader(((SlideFile(path),),), 3, cache).sample(0, max_patches=2, generator=generator(1))
+        BagReader(((SlideFile(path),),), 3, Room(cache)).sample(
+            0, max_patches=2, generator=generator(1)
+        )

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from fusion.readers.bags import Room
 from fusion.training.data import Draw, PatientData
 
 DRAW = Draw(seed=1, site="lyon", round=3, step=2)
@@ -58,6 +59,14 @@ def test_padding_is_zero_after_scaling(data):
 def test_patients_without_patches_have_one_masked_patch(data):
     bags = data.pad([np.zeros((0, 24), np.float32)])
     assert (bags.features.shape, bags.mask.tolist()) == ((1, 1, 24), [[False]])
+
+
+@pytest.mark.parametrize(("room", "kept"), [(10**6, True), (0, False)])
+def test_a_padded_batch_is_kept_while_there_is_room(cohort, plan, room, kept):
+    data = PatientData(cohort, plan, max_patches=1000, bags=cohort.bags(Room(room)))
+    one, other = (data.batch([0, 1], data.keys([0, 1], DRAW)).inputs["slides"] for _ in range(2))
+    assert (one is other) == kept
+    torch.testing.assert_close(one.features, other.features)
 
 
 def test_a_bag_is_read_whole_in_chunks(data):
