@@ -14,6 +14,7 @@ from lifelines.exceptions import ConvergenceError
 
 from fusion.config import RunConfig, names
 from fusion.errors import ConcordError, ConfigError
+from fusion.readers.bags import Room
 from fusion.readers.cohort import Cohort
 from fusion.readers.omics import align, held_tables, omics_vector
 from fusion.readers.scaling import clipped
@@ -289,7 +290,7 @@ def _width(cohorts: Sequence[Cohort]) -> int:
 
 def _mean_patches(cohort: Cohort, width: int) -> Matrix:
     """Return each patient's mean patch; 0 without slides."""
-    bags = cohort.bags(cache_bytes=0)
+    bags = cohort.bags(Room(0))
     means = np.zeros((len(cohort.patients), width))
     for row in np.flatnonzero(cohort.has_slides):
         chunks = list(bags.chunks(int(row), 8192))
