@@ -57,7 +57,7 @@ def examine(folder: Path) -> Examination:
         lines=() if cohort is None else tuple(_told(cohort, inspection.slides)),
         warnings=(
             *(finding.message for finding in found if not finding.fatal),
-            *(() if cohort is None else _unscaled(cohort)),
+            *(() if cohort is None else (*_short(cohort), *_unscaled(cohort))),
         ),
         problems=tuple(finding.message for finding in found if finding.fatal),
     )
@@ -103,6 +103,17 @@ def _omics(cohort: Cohort) -> list[str]:
         f"{counted(int(table.present.sum()), 'patient')}; "
         f"{counted(int((~table.present).sum()), 'patient')} without."
         for name, table in cohort.tables.items()
+    ]
+
+
+def _short(cohort: Cohort) -> list[str]:
+    """Return a sentence if all follow-up ends so early that its unit is in doubt."""
+    longest = cohort.time.max()
+    if longest >= _YEAR:
+        return []
+    return [
+        f"Follow-up ends after {longest:,.0f} days: are these months, or years? If so, write "
+        "time and time_unit under [clinical] in site.toml."
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from client.settings import Settings
-from fusion.errors import ConcordError, ModelFileError, SiteError
+from fusion.errors import ConcordError, ModelFileError, OutputError, SiteError
 from fusion.training.checkpoint import digest_arrays, load_arrays, save_arrays
 from fusion.training.heads import head_names, head_of, without_head
 from fusion.training.plan import Plan, SurvivalNetwork, build_network
@@ -161,9 +161,9 @@ def _path_for(state: Path, shared: Mapping[str, np.ndarray]) -> Path:
 def _write(path: Path, head: Mapping[str, np.ndarray]) -> None:
     try:
         save_arrays(path, head, {})
-    except OSError as error:
+    except OutputError as error:
         raise SiteError(
             f"The site's state folder must be one that can be written, got '{path.parent}' "
-            f'({error.strerror}). Name another: --node-config \'site="..." state="..."\'.',
+            f'({error}) Name another: --node-config \'site="..." state="..."\'.',
             public="The site's state folder cannot be written.",
         ) from None

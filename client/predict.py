@@ -1,7 +1,6 @@
 """A finished model applied to a site's own patients; the table stays at the site."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import pandas as pd
 
 from client.heads import head_for
 from client.settings import STATE
-from fusion.config import from_flat, numbers
+from fusion.config import RunConfig, from_flat, numbers
 from fusion.errors import ModelFileError, SiteError
 from fusion.readers.cohort import Cohort, read_roster
-from fusion.readers.findings import counted
+from fusion.readers.findings import counted, listed
 from fusion.readers.omics import held_tables, omics_vector
 from fusion.readers.roster import Roster
 from fusion.survival.baseline import Baseline
@@ -67,24 +66,59 @@ def predict(folder: Path, model: Path, *, state: Path | None = None) -> Predicti
 
     Source: own.
     """
-    arrays, card = load_arrays(model)
-    try:
-        plan, run = Plan.from_text(card["plan"]), from_flat(card["config"])
-        curve = {name: np.array(values) for name, values in card["baseline"].items()}
-        baseline = Baseline(curve["times"], curve["cumulative_hazard"])
-    except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ModelFileError(
-            f"Model file must hold its plan, settings and baseline, got none of {error} in "
-            f"'{model}'. Use the model.safetensors of a finished run."
-        ) from None
+    finished = _read_model(model)
+    plan, run = finished.plan, finished.run
     cohort = _unfollowed(read_roster(folder))
     warnings = _warnings(cohort, plan)
     data = PatientData(cohort, _fitting(plan, cohort), max_patches=run.data.max_patches)
     network = build_network(plan, run)
-    head = head_for(state or folder / STATE, arrays) if card.get("local") else {}
-    load_weights(network, {**head, **arrays})
+    head = head_for(state or folder / STATE, finished.arrays) if finished.local else {}
+    load_weights(network, {**head, **finished.arrays})
     horizons = numbers(run.evaluation.horizons, "evaluation.horizons")
-    return Predictions(_table(network, data, baseline, horizons), warnings)
+    return Predictions(_table(network, data, finished.baseline, horizons), warnings)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """What a model file holds; `local` = each site has a head of its own beside it."""
+
+    arrays: dict[str, np.ndarray]
+    plan: Plan
+    run: RunConfig
+    baseline: Baseline
+    local: bool
+
+
+def _read_model(path: Path) -> _Finished:
+    arrays, card = load_arrays(path)
+    try:
+        plan, run = Plan.from_text(card["plan"]), from_flat(card["config"])
+        found = _Finished(arrays, plan, run, _baseline(card["baseline"]), bool(card.get("local")))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise ModelFileError(
+            f"Model file must hold its plan, settings and baseline, got '{path}' ({reason}). "
+            "Use the model.safetensors of a finished run."
+        ) from None
+    lost = [name for name, value in arrays.items() if not np.isfinite(value).all()]
+    if lost:
+        raise ModelFileError(
+            f"Weights must be finite numbers, got NaN or infinity in {listed(lost)} of '{path}'. "
+            "Use the model.safetensors of a finished run."
+        )
+    return found
+
+
+def _baseline(told: Mapping[str, Sequence[float]]) -> Baseline:
+    """Return the baseline hazard that a model file holds.
+
+    Raises:
+        ValueError: It is not two lists of finite numbers, equally long.
+    """
+    times, hazard = (np.asarray(told[key], np.float64) for key in ("times", "cumulative_hazard"))
+    if times.ndim != 1 or not np.isfinite(np.stack([times, hazard])).all():
+        raise ValueError("a baseline that is not two lists of finite numbers")
+    return Baseline(times, hazard)
 
 
 def _unfollowed(roster: Roster) -> Cohort:

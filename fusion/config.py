@@ -108,9 +108,17 @@ AT_LEAST: Mapping[str, float] = {
 LARGEST = 2**63
 """Bound of every number: what Flower's messages carry; it keeps out infinity too."""
 
+KINDS: Mapping[type, str] = {
+    bool: "true or false", int: "a whole number", float: "a number", str: "a text",
+}  # fmt: skip
+"""What each type is called in a message."""
+
 BELOW: Mapping[str, float] = {
     "model.dropout": 1, "model.input-dropout": 1, "split.validation": 1, "split.test": 1,
     "training.momentum": 1, "federation.trim": 0.5,
+    "threads": 2**10, "model.tokens": 2**10, "model.width": 2**14, "model.hidden": 2**14,
+    "model.heads": 2**10, "model.rank": 2**12, "objective.intervals": 2**10,
+    "evaluation.time-bins": 2**14, "evaluation.risk-bins": 2**14,
 }  # fmt: skip
 """Bound that a number must stay under."""
 
@@ -161,7 +169,10 @@ def from_flat(values: Mapping[str, Any], base: RunConfig | None = None) -> RunCo
             )
         section, _, name = key.rpartition(".")
         target = sections.setdefault(section, {}) if section else top
-        target[name.replace("-", "_")] = _read(key, value, type(known[key]))
+        place = name.replace("-", "_")
+        if place in target:
+            raise ConfigError(f"Setting must be given once, got two for {key}. Remove one.")
+        target[place] = _read(key, value, type(known[key]))
     for section, changes in sections.items():
         top[section] = replace(getattr(base, section), **changes)
     return replace(base, **top)
@@ -183,10 +194,10 @@ def from_toml(path: Path, base: RunConfig | None = None) -> RunConfig:
     Source: own.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"Config file must exist, got '{path}'. Check the path.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"Config file must be TOML, got '{path}': {error}. Mend it.") from None
     return from_flat(_dotted(tree), base)
 
@@ -258,6 +269,4 @@ def _read(key: str, value: Any, kind: type) -> Scalar:
             return int(value) if kind is int else float(value)
         except (ValueError, OverflowError):
             pass
-    raise ConfigError(
-        f"{key} must be a {kind.__name__}, got {value!r}. Write it as a {kind.__name__}."
-    )
+    raise ConfigError(f"{key} must be {KINDS[kind]}, got {str(value)[:80]!r}. Mend it.")

@@ -4,7 +4,8 @@ ConcordError
 ├── ConfigError        a setting that is unknown, of the wrong type or out of range
 ├── SiteError          a hospital's folder that cannot be used as it is
 ├── FederationError    sites that cannot train together
-└── ModelFileError     a model file that does not fit its use
+├── ModelFileError     a model file that does not fit its use
+└── OutputError        a file that cannot be written
 """
 
 
@@ -41,3 +42,7 @@ class FederationError(ConcordError):
 
 class ModelFileError(ConcordError):
     """A model file that does not fit its use."""
+
+
+class OutputError(ConcordError):
+    """A file that cannot be written: a full disk, a folder without rights or no longer there."""

@@ -1,12 +1,13 @@
 """The run's folder: empty before a run, whole after it."""
 
 import json
+import os
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from fusion.errors import ConfigError
-from fusion.training.checkpoint import write_atomically
+from fusion.training.checkpoint import partial_files, write_atomically
 from server.report.page import render
 from server.schema import validate
 
@@ -17,18 +18,23 @@ REPORT = "report.html"
 def prepare(folder: Path, *, resume: bool) -> Path:
     """Return the folder, which must be new or empty unless a run is resumed in it.
 
+    What a killed process left half-written is removed.
+
     Raises:
         ConfigError: It holds something, is a file, or cannot be written.
 
     Source: own.
     """
-    if folder.is_file() or (not resume and folder.is_dir() and any(folder.iterdir())):
-        raise ConfigError(
-            f"Output folder must be new or empty, got '{folder}'. Choose another, or resume the "
-            "run in it."
-        )
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
     try:
+        partial = partial_files(folder)
+        if there == folder and (not folder.is_dir() or not (resume or _empty(folder, partial))):
+            raise ConfigError(
+                f"Output folder must be new or empty, got '{folder}'. Choose another, or resume "
+                "the run in it."
+            )
+        for path in partial:
+            path.unlink()
         with TemporaryFile(dir=there):
             return folder
     except OSError as error:
@@ -36,6 +42,10 @@ def prepare(folder: Path, *, resume: bool) -> Path:
             f"Output folder must be one that can be written, got '{folder}' ({error.strerror}). "
             "Choose another."
         ) from None
+
+
+def _empty(folder: Path, but_for: list[Path]) -> bool:
+    return set(folder.iterdir()) <= set(but_for)
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> None:
@@ -68,7 +78,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     path = folder / RESULT
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"A finished run must hold {RESULT}, got none that can be read in '{folder}' "
             f"({type(error).__name__}). Check the path."

@@ -112,7 +112,7 @@ def load_progress(folder: Path) -> tuple[Progress, dict[str, Any]]:
     arrays, document = load_arrays(folder / FILE)
     try:
         return _restored(arrays, document), document
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise ModelFileError(
             f"A checkpoint must hold the state between two rounds, got none of {error} in "
             f"'{folder / FILE}'. Start the run anew."

@@ -95,6 +95,8 @@ def split_omics(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _width(path: Path) -> int:
     try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise OSError
         with h5py.File(path, "r", locking=False) as file:
             return int(file["features"].shape[-1])
     except (OSError, RuntimeError, KeyError, AttributeError, IndexError):

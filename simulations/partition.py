@@ -1,7 +1,5 @@
 """One cohort folder into several site folders, by hospital or dealt in a stated way."""
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from fusion.registry import nearest
 from fusion.seeding import generator
 from simulations.assignments import ALPHA, ASSIGNMENTS, Deal, Followed, assign
 from simulations.cohort import CohortFolder, read_cohort_folder
+from simulations.folders import whole_folder
 from simulations.site_folder import SiteSummary, sole_patient_column, write_site
 
 POOLED = "pooled-small"
@@ -85,8 +84,8 @@ def partition(
         What each site holds, and which hospitals were left out.
 
     Raises:
-        ConfigError: A setting does not fit, `out` is not empty or cannot be written, or no hospital
-            is large enough.
+        ConfigError: A setting does not fit, `out` is not empty, or no hospital is large enough.
+        OutputError: `out` cannot be written.
         SiteError: The cohort cannot be read, or a patient belongs to two hospitals.
 
     Privacy: patient data is copied on one machine.
@@ -95,29 +94,20 @@ def partition(
     """
     division = division or Division()
     _check(division)
-    _check_empty(out)
     source = read_cohort_folder(cohort)
     hospitals = _hospitals(source.clinical, cohort, division)
     groups, dropped = _groups(hospitals, division)
     parts = _parts(source, groups, division)
-    partial = out.absolute().with_name(f".{out.name}.partial-{os.getpid()}")
-    try:
+    with whole_folder(out) as folder:
         sites = tuple(
             write_site(
-                partial / name,
+                folder / name,
                 parts[name],
                 hospitals=hospitals[hospitals.isin(members)],
                 encoder=encoder,
             )
             for name, members in groups.items()
         )
-        partial.replace(out)
-    except OSError as error:
-        raise ConfigError(
-            f"--out must be a folder that can be written, got '{out}' ({error}). Choose another."
-        ) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return Partition(sites, dropped)
 
 
@@ -144,11 +134,6 @@ def _check(division: Division) -> None:
         raise ConfigError(
             f"--alpha must go with --by {', '.join(takers)}, got --by {by}. Leave it out."
         )
-
-
-def _check_empty(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"--out must be an absent or empty folder, got '{out}'. Choose another.")
 
 
 def _hospitals(clinical: pd.DataFrame, cohort: Path, division: Division) -> pd.Series:
@@ -207,6 +192,11 @@ def _groups(
         str(name): (str(name),) for name in sizes.index if name not in small
     }
     if division.small == "pool" and sum(small.values()) > 1:
+        if POOLED in groups:
+            raise ConfigError(
+                f"Hospital must not be called '{POOLED}' where small ones are pooled, got one. "
+                "Rename it, or use --small drop."
+            )
         groups[POOLED], small = tuple(small), {}
     if not groups:
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +45,11 @@ def read_run(parsed: argparse.Namespace) -> RunConfig:
     for name in ("sites", "out"):
         if not getattr(config, name):
             raise ConfigError(f"--{name} must be given, got none. Name a folder.")
-    out = prepare(Path(config.out).resolve(), resume=config.resume)
-    return replace(config, sites=str(Path(config.sites).resolve()), out=str(out))
+    # realpath, as Path.resolve raises on a loop of links.
+    sites, out = (Path(os.path.realpath(path)) for path in (config.sites, config.out))
+    if out.is_relative_to(sites):
+        raise ConfigError(f"--out must lie outside --sites, got '{out}'. Choose another.")
+    return replace(config, sites=str(sites), out=str(prepare(out, resume=config.resume)))
 
 
 def read_settings(

@@ -7,7 +7,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from fusion.errors import ConfigError
 from fusion.seeding import generator
+from simulations.folders import whole_folder
 
 NAMES = ("lyon", "bergen", "porto", "graz", "leuven", "tartu")
 """Names of the hospitals, in order; more are numbered."""
@@ -42,23 +44,40 @@ def make_hospitals(
     omics; some have several slides.
 
     Args:
-        out: Folder the site folders are written to.
+        out: Folder the site folders are written to; must be absent or empty.
         sites: Number of hospitals.
         patients: Patients a hospital.
         seed: Decides everything; equal seeds write equal values.
         interaction: Weight of s * g; 0 = none.
 
     Returns:
-        The site folders.
+        The site folders; all of them are written, or none.
+
+    Raises:
+        ConfigError: A number is out of range, or `out` is not empty.
+        OutputError: `out` cannot be written.
 
     Source: own.
     """
+    _check(sites=sites, patients=patients, seed=seed, interaction=interaction)
     effects = _Effects(slides=0.8, omics=0.8, interaction=interaction)
     names = [*NAMES, *(f"hospital-{number}" for number in range(len(NAMES) + 1, sites + 1))]
-    return [_make_hospital(out / name, patients, seed, effects) for name in names[:sites]]
+    with whole_folder(out) as folder:
+        for name in names[:sites]:
+            _make_hospital(folder / name, patients, seed, effects)
+    return [out / name for name in names[:sites]]
 
 
-def _make_hospital(folder: Path, patients: int, seed: int, effects: _Effects) -> Path:
+def _check(*, sites: int, patients: int, seed: int, interaction: float) -> None:
+    wanted = {"sites": (sites, 1), "patients": (patients, 2), "seed": (seed, 0)}
+    for name, (value, least) in wanted.items():
+        if value < least:
+            raise ConfigError(f"--{name} must be >= {least}, got {value}. Raise it.")
+    if not np.isfinite(interaction):
+        raise ConfigError(f"--interaction must be a finite number, got {interaction}. Mend it.")
+
+
+def _make_hospital(folder: Path, patients: int, seed: int, effects: _Effects) -> None:
     rng = generator(seed, folder.name, "synthetic")
     signal, genes = rng.normal(size=patients), rng.normal(size=patients)
     clinical = _outcomes(rng, signal, genes, effects)
@@ -74,7 +93,6 @@ def _make_hospital(folder: Path, patients: int, seed: int, effects: _Effects) ->
     rows.to_csv(folder / "clinical.csv", index=False, lineterminator="\n")
     _write_rna(folder, rng, genes, clinical["patient"], without_omics)
     (folder / "site.toml").write_text(_site_toml(folder.name), encoding="utf-8")
-    return folder
 
 
 def _outcomes(

@@ -163,12 +163,18 @@ def build_model(config: ModelConfig, widths: Mapping[str, int], seed: int) -> Fu
     entry = MODELS[config.name]
     _check(config, entry, widths)
     chosen = {name: widths[name] for name in entry.takes or widths}
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(digest(seed, "model", config.name))
-        encoders = {
-            name: _encoder(name, width, config, raw=entry.raw) for name, width in chosen.items()
-        }
-        return FusionModel(encoders, entry.fusion(shapes_of(encoders), config))
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.random.default_generator.manual_seed(digest(seed, "model", config.name))
+            encoders = {
+                name: _encoder(name, width, config, raw=entry.raw) for name, width in chosen.items()
+            }
+            return FusionModel(encoders, entry.fusion(shapes_of(encoders), config))
+    except RuntimeError:  # torch's word for memory it cannot have
+        raise ConfigError(
+            f"Model must fit in memory, got model.width = {config.width} and model.hidden = "
+            f"{config.hidden}. Lower them."
+        ) from None
 
 
 def build_reference(name: str) -> AbstractFusion:

@@ -114,7 +114,8 @@ def column_meanings(
     status = findings.attempt(lambda: _status(names, told))
     if patient is None or slide is None or time is None or status is None:
         return None
-    return Meanings(patient, slide or None, *time, *status)
+    meanings = Meanings(patient, slide or None, *time, *status)
+    return findings.attempt(lambda: _distinct(meanings))
 
 
 def identity_columns(
@@ -142,6 +143,19 @@ def identity_columns(
     statuses = (told.event,) if told.event else tuple(STATUS_COLUMNS)
     outcomes = tuple(name for name in names if name in times + statuses)
     return Identities(patient, slide or None, outcomes)
+
+
+def _distinct(meanings: Meanings) -> Meanings:
+    """Return the meanings, unless one column has two."""
+    roles = {name: getattr(meanings, name) for name in ("patient", "slide", "time", "status")}
+    for role, column in roles.items():
+        same = [other for other, name in roles.items() if name == column and other != role]
+        if same and column:
+            raise _asks(
+                f"must have a column for each meaning, got `{column}` as {role} and {same[0]}",
+                "Name another column for one of them under [clinical].",
+            )
+    return meanings
 
 
 def _identity_sentences(patient: str, slide: str | None) -> tuple[str, ...]:

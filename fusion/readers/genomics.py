@@ -1,5 +1,7 @@
 """Omics tables: one row a patient, one column a gene."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from jaxtyping import Bool, Float32
 from fusion.errors import SiteError
 from fusion.readers.findings import Findings, counted, listed
 from fusion.readers.tables import patient_column, read_table
+
+_FRACTION = re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def read_omics(
     if table is None:
         return None
     column = patient_column(table)
+    findings.attempt(lambda: _check_header(table.columns, column, patients, what))
     ids = table[column].fillna("").str.strip()
     values = findings.attempt(lambda: _values(table.drop(columns=column), what))
     _check_patients(ids, what, findings)
@@ -70,6 +75,29 @@ def read_omics(
     return _aligned(values, rows)
 
 
+def _check_header(names: Iterable[str], column: str, patients: tuple[str, ...], what: str) -> None:
+    """Raise where the first line is a patient's row, or a column has no name.
+
+    A number may name a gene (Entrez), a fraction may not.
+    """
+    genes = [name for name in map(str, names) if name != column]
+    fractions = [name for name in genes if _FRACTION.fullmatch(name)]
+    if column in patients or fractions:
+        shown = listed([column, *fractions] if column in patients else fractions)
+        raise SiteError(
+            f"{what} must have a header row, got a patient's row in its place ({shown}). "
+            "Write the names of the columns above the first row.",
+            public=f"{what} has no header row.",
+        )
+    unnamed = sum(not name or name.startswith("Unnamed:") for name in genes)
+    if unnamed:
+        raise SiteError(
+            f"{what} must name every gene, got {counted(unnamed, 'column')} without a name beside "
+            f"`{column}`. Name such columns, or remove them (row numbers are no gene).",
+            public=f"{what} has {counted(unnamed, 'column')} without a name.",
+        )
+
+
 def _values(table: pd.DataFrame, what: str) -> pd.DataFrame:
     if table.shape[1] == 0:
         raise SiteError(
@@ -84,7 +112,8 @@ def _values(table: pd.DataFrame, what: str) -> pd.DataFrame:
             f"({counted(len(wrong), 'column')}). Move such columns to the clinical table.",
             public=f"{what} has {counted(len(wrong), 'column')} of text.",
         )
-    return table.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+        return table.astype(np.float32)
 
 
 def _first_text(column: pd.Series) -> object:

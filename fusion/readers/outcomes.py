@@ -124,6 +124,13 @@ class _OutcomeRows(PatientRows):
         """
         self._check_named()
         self._check_time()
+        if (self.event & self.censored).any():
+            told = self.meanings
+            self.findings.problem(
+                f"event_value and censored_value must differ, got '{told.event_value}' and "
+                f"'{told.censored_value}' in site.toml. Write the two values of `{told.status}`.",
+                "One status for an event and for censoring.",
+            )
         wrong = ~(self.event | self.censored)
         self._each(
             wrong, "status",

@@ -54,7 +54,7 @@ def read_public_scaling(path: Path, *, names: tuple[str, ...], width: int, clip:
 def _tree(path: Path) -> dict[str, Any]:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"Scaling file must be readable JSON, got '{path}' ({error}). Mend data.scaling."
         ) from None
@@ -78,6 +78,6 @@ def _numbers(values: Any, length: int, what: str, path: Path) -> np.ndarray:
     if len(found) != length or wrong:
         raise ConfigError(
             f"Scaling file must give {length} finite numbers for {what} (none below 0 for sd), got "
-            f"{counted(len(found), 'entry')} in '{path}'. Mend it."
+            f"{counted(len(found), 'number')} in '{path}'. Mend it."
         )
     return found

@@ -8,6 +8,7 @@ import pandas as pd
 from fusion.readers.columns import Identities, Meanings
 from fusion.readers.findings import Findings, counted, listed
 from fusion.readers.site import slide_name
+from fusion.readers.tables import NOT_KNOWN
 
 
 class PatientRows:
@@ -70,7 +71,17 @@ class PatientRows:
         )
 
     def _check_named(self) -> None:
-        self._each(self.patient == "", "patient", "not be empty", lambda row: f"row {row + 2}")
+        nobody = self.patient.str.lower().isin(NOT_KNOWN)
+        self._each(
+            nobody, "patient", "not be empty",
+            lambda row: f"row {row + 2}" + f" ({self.patient[row]})" * bool(self.patient[row]),
+        )  # fmt: skip
+        self._check_printable("patient", self.patient)
+        self._check_printable("slide", self.slide)
+
+    def _check_printable(self, what: str, names: pd.Series) -> None:
+        wrong, rule = ~names.map(str.isprintable), "be a name of printable characters"
+        self._each(wrong, what, rule, lambda row: repr(names[row]))
 
     def _check_repeats(self) -> None:
         pairs = pd.DataFrame({"patient": self.patient, "slide": self.slide.map(slide_name)})

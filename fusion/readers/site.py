@@ -158,8 +158,8 @@ def _tree(folder: Path) -> dict[str, Any]:
             public="The site's folder holds no site.toml.",
         )
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise _wrong("site.toml", "be TOML", f"'{error}'", "Mend that line.") from None
 
 
@@ -248,7 +248,7 @@ def _name(tree: Mapping[str, Any]) -> str:
     name = _text(tree, "name").strip()
     if not name.isprintable() or len(name) > 64 or "," in name or "/" in name:
         raise _wrong(
-            "name", "be at most 64 printable characters without comma and slash", f"'{name}'",
+            "name", "be at most 64 printable characters without comma and slash", repr(name[:70]),
             "Choose a short public name.",
         )  # fmt: skip
     return name

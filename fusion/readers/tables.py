@@ -1,6 +1,7 @@
 """Tables as hospitals keep them: csv or parquet, read without guessing."""
 
 import csv
+import os
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,9 +36,9 @@ def read_table(path: Path, *, what: str, text: bool) -> pd.DataFrame:
 
     Source: own.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 -- a name too long for the disk is no file
         raise SiteError(
-            f"{what} must exist, got no file '{path}'. Put it there, or mend site.toml.",
+            f"{what} must exist, got no file '{str(path)[:200]}'. Put it there, or mend site.toml.",
             public=f"{what} is missing.",
         )
     readers = {".csv": _read_csv, ".parquet": _read_parquet}
@@ -87,8 +88,10 @@ def _read_csv(path: Path, text: bool) -> pd.DataFrame:
     if len(set(header)) < len(header):
         twice = sorted({name for name in header if header.count(name) > 1})
         raise ValueError(f"columns named twice: {listed(twice)}")
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
         raise ValueError("its columns are not separated by commas")
+    if _holds_null(path):
+        raise ValueError("it holds a null byte")
     kinds = str if text else dict.fromkeys([*columns_named(header, ID_COLUMNS), *header[:1]], str)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -97,6 +100,12 @@ def _read_csv(path: Path, text: bool) -> pd.DataFrame:
             keep_default_na=not text, low_memory=False,
         )  # fmt: skip
     return text_cells(table) if text else table
+
+
+def _holds_null(path: Path) -> bool:
+    """A null byte would end a cell early, without a word."""
+    with path.open("rb") as file:
+        return any(b"\0" in part for part in iter(lambda: file.read(2**20), b""))
 
 
 def _read_parquet(path: Path, text: bool) -> pd.DataFrame:
@@ -109,7 +118,7 @@ def _read_parquet(path: Path, text: bool) -> pd.DataFrame:
         raise ValueError(f"columns named twice: {listed(twice)}")
     if text:
         return text_cells(table)
-    ids = {*columns_named(table.columns, ID_COLUMNS), table.columns[0]}
+    ids = {*columns_named(table.columns, ID_COLUMNS), *table.columns[:1]}
     return table.assign(**{name: table[name].map(_cell) for name in ids})
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,44 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from fusion.errors import ModelFileError
+from fusion.errors import ModelFileError, OutputError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content`; a crash leaves the old file or the new one.
 
+    Raises:
+        OutputError: The disk is full, or the folder cannot be written.
+
     Source: own (temporary sibling, fsync, rename).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}{_PARTIAL}{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"File must be written whole, got {error.strerror} at '{path}'. Make room there, or "
+            "mend its rights; a run then goes on with --resume."
+        ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def partial_files(folder: Path) -> list[Path]:
+    """Return what a killed process left half-written in a folder.
+
+    Source: own.
+    """
+    return sorted(folder.glob(f".*{_PARTIAL}*"))
+
+
+_PARTIAL = ".partial-"
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> str:
@@ -82,11 +103,11 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise ModelFileError(f"Model file must exist, got '{path}'. Check the path.")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            text = (file.metadata() or {}).get("concord", "")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
-        return arrays, json.loads(metadata["concord"])
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        return arrays, json.loads(text)
+    except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise ModelFileError(
             f"Model file must be one that Concord wrote, got '{path}': {error}. "
-            "Use the model.safetensors of a run."
+            "Use the file as a run wrote it."
         ) from None

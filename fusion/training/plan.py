@@ -167,7 +167,9 @@ def load_weights(network: nn.Module, arrays: dict[str, np.ndarray]) -> None:
     try:
         network.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()})
     except RuntimeError as error:
+        lines = str(error).splitlines()  # the first names the class, then one a difference
         raise ModelFileError(
-            f"Weights must be those of the network that plan and settings build, got {error}. "
+            f"Weights must be those of the network that plan and settings build, got "
+            f"{lines[min(1, len(lines) - 1)].strip()[:200]}. "
             "Use the model.safetensors of a run as it was written."
         ) from None

@@ -27,6 +27,21 @@ def test_a_file_is_no_folder(tmp_path, resume):
         prepare(tmp_path / "file", resume=resume)
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path, resume):
+    (tmp_path / ".checkpoint.safetensors.partial-77").write_bytes(b"half")
+    assert prepare(tmp_path, resume=resume) == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_removed_from_a_folder_of_somebody_else(tmp_path):
+    (tmp_path / ".download.partial-77").write_bytes(b"half")
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="must be new or empty"):
+        prepare(tmp_path, resume=False)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_result_is_written_with_its_report_and_read_back(tmp_path, finished):
     write_result(tmp_path / "run", finished.result)
     assert read_result(tmp_path / "run") == finished.result

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusion.errors import ConfigError, SiteError
+from fusion.errors import ConfigError, OutputError, SiteError
 from fusion.readers.cohort import read_cohort
 from simulations.partition import Division, partition
 
@@ -131,7 +131,7 @@ def test_failure_leaves_nothing_behind(source, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", fail)
-    with pytest.raises(ConfigError, match=r"that can be written, got .* \(disk full\)"):
+    with pytest.raises(OutputError, match=r"that can be written, got .* \(disk full\)"):
         partition(source, out=tmp_path / "sites", division=Division(min_patients=3))
     assert [path.name for path in tmp_path.iterdir()] == ["a cohort"]
 

@@ -15,7 +15,10 @@ from fusion.errors import SiteError
 LEVEL0_PIXEL, MICROMETRE = "level0-pixel", "micrometre"
 """Units that coordinates come in: pixels of the slide's finest level, or micrometres."""
 
-DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError)
+DAMAGE = (
+    OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, MemoryError,
+    pickle.UnpicklingError,
+)  # fmt: skip
 """What libraries raise where a file is damaged inside."""
 
 
@@ -70,6 +73,12 @@ class Held:
     shape: tuple[int, ...]
     floating: bool
     itemsize: int
+
+
+def _single(values: np.ndarray) -> np.ndarray:
+    """Return doubles as the single precision that models read: what is too large is infinite."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32) if values.itemsize > 4 else values
 
 
 class AbstractBag(ABC):
@@ -161,7 +170,7 @@ class AbstractBag(ABC):
             values = self._take(rows)
         except DAMAGE as error:
             raise self._unreadable(error) from None
-        if not np.isfinite(values).all():
+        if not np.isfinite(_single(values)).all():
             raise SiteError(
                 f"Patch features must be finite, got NaN or infinity in '{self._path.name}'. "
                 "Extract that slide again, or list it under `missing` in site.toml.",

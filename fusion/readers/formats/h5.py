@@ -1,6 +1,7 @@
 """One h5 file with the patches of one slide."""
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ class H5Bag(AbstractBag):
 
     def _offset(self) -> int | None:
         """Return where the patches begin if they lie in one piece: quicker to pick from."""
-        whole = self._data.chunks is None and not self._data.is_virtual and not self._data.external
+        whole = self._data.chunks is None
         return self._data.id.get_offset() if whole and not self._file.userblock_size else None
 
     def _dataset(self) -> Any:
@@ -127,13 +128,43 @@ class H5Bag(AbstractBag):
         """Return what the dataset says of itself."""
         shape, kind = getattr(self._data, "shape", None), getattr(self._data, "dtype", None)
         if shape is None or kind is None:
-            wanted, found = self._layout.datasets[0], ", ".join(sorted(self._file)) or "nothing"
+            wanted, found = self._layout.datasets[0], ", ".join(self._parts()) or "nothing"
             raise SiteError(
                 f"Bag must hold a dataset `{wanted}`, got {found} in '{self._path.name}'. Mend "
                 "features.format in site.toml, or extract that slide again.",
                 public=f"A bag without a dataset `{wanted}`.",
             )
+        if self._elsewhere():
+            raise SiteError(
+                f"Bag must hold its patches itself, got a link to another file in "
+                f"'{self._path.name}'. Copy them into it.",
+                public="A bag whose patches lie in another file.",
+            )
+        if self._unwritten():
+            raise SiteError(
+                f"Bag must hold every patch that it announces, got {shape} announced and a part "
+                f"never written in '{self._path.name}'. Extract that slide again.",
+                public="A bag that was not written to its end.",
+            )
         return Held(str(kind), tuple(shape), floating=kind.kind == "f", itemsize=kind.itemsize)
+
+    def _parts(self) -> list[str]:
+        """Return the names in the file, with a word beside those that hold no numbers."""
+        shaped = {name: getattr(self._file.get(name), "shape", None) for name in self._file}
+        return sorted(name + " (no numbers)" * (shaped[name] is None) for name in shaped)
+
+    def _elsewhere(self) -> bool:
+        """True where reading the patches would open another file, which nobody named."""
+        data = self._data
+        return data.file.filename != self._file.filename or data.is_virtual or bool(data.external)
+
+    def _unwritten(self) -> bool:
+        """True where h5py would make up patches: what was never written reads as zeros."""
+        data, number = self._data, prod(self._data.shape)
+        if data.chunks is None:
+            return number * data.dtype.itemsize > data.id.get_storage_size()
+        wanted = prod(-(-size // step) for size, step in zip(data.shape, data.chunks, strict=True))
+        return wanted > data.id.get_num_chunks()
 
     def _misplaced(self, got: str) -> SiteError:
         return SiteError(
