@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add_argument("--json", action="store_true", help="the result on stdout, as JSON")
     report.set_defaults(run=_report)
     _add_certificates(commands)
+    _add_gate(commands)
     return run_command(parser, arguments)
 
 
@@ -37,6 +38,15 @@ def _add_certificates(commands) -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=_certificates)
+
+
+def _add_gate(commands) -> None:
+    parser = commands.add_parser("gate", help="let hospitals, and nobody else, reach the SuperLink")
+    parser.add_argument("--certificates", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on")
+    parser.add_argument("--port", type=int, default=9443)
+    parser.add_argument("--superlink", default="127.0.0.1:8000", metavar="HOST:PORT")
+    parser.set_defaults(run=_gate)
 
 
 def _report(parsed: argparse.Namespace) -> int:
@@ -63,6 +73,15 @@ def _certificates(parsed: argparse.Namespace) -> int:
     print(f"{made.certificate}  {made.key}  for the SuperLink and the gate")
     print(f"{made.authority_key}  signs the next certificate; keep its folder off this machine")
     print(f"Valid for {', '.join(made.hosts)} until {made.expires}.")
+    return 0
+
+
+def _gate(parsed: argparse.Namespace) -> int:
+    from server.gate import serve_gate
+
+    serve_gate(
+        parsed.superlink, host=parsed.host, port=parsed.port, certificates=parsed.certificates
+    )
     return 0
 
 
