@@ -12,6 +12,9 @@ from server.phases import conduct
 
 app = ServerApp()
 
+OURS = "concord: "
+"""How our lines begin in Flower's log."""
+
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
@@ -23,8 +26,13 @@ def main(grid: Grid, context: Context) -> None:
 
 
 def _show_progress() -> None:
-    """Let progress be seen where nobody has set up logging, as in Flower's own processes."""
+    """Let progress be seen where nobody has set up logging, as in Flower's own processes.
+
+    Flower's log holds its own lines too; ours begin with a word of their own.
+    """
     ours = logging.getLogger("concord")
     if not ours.handlers and not logging.getLogger().handlers:
-        ours.addHandler(logging.StreamHandler())
+        shown = logging.StreamHandler()
+        shown.setFormatter(logging.Formatter(f"{OURS}%(message)s"))
+        ours.addHandler(shown)
         ours.setLevel(logging.INFO)

@@ -88,6 +88,9 @@ def _add_run(commands) -> None:
     parser.add_argument("--omics", help="omics tables, comma-separated")
     parser.add_argument("--clinical", help="clinical columns to append, comma-separated")
     parser.add_argument("--hold-out", help="sites that only evaluate, comma-separated")
+    parser.add_argument(
+        "--engine", choices=("inline", "ray"), default="inline", help="ray: Flower's simulation"
+    )
     parser.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run")
 
 
@@ -153,12 +156,13 @@ def _run(parsed: argparse.Namespace) -> int:
     from server.folder import read_result
     from server.summary import summarise
     from simulations.federation import run_inline
+    from simulations.ray_engine import run_ray
     from simulations.start import check_sites, read_run
 
     logging.getLogger("flwr").setLevel(logging.WARNING)
     config = read_run(parsed)
     check_sites(config)
-    folder = run_inline(config)
+    folder = run_ray(config) if parsed.engine == "ray" else run_inline(config)
     result = read_result(folder)
     if parsed.json:
         print(to_json(result))
