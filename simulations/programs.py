@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -104,18 +104,20 @@ class Programs:
         Args:
             grace: Seconds.
         """
-        for process in reversed(self._started):
-            if process.poll() is None:
-                _signal_group(process.pid, signal.SIGTERM)
+        self._send(signal.SIGTERM)
         self._wait(grace)
         for _ in range(_KILLS):
-            for process in self._started:
-                if process.poll() is None:
-                    _signal_group(process.pid, signal.SIGKILL)
-            for number in self.living():
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(number, signal.SIGKILL)
-            self._wait(1.0)
+            if self.living():
+                self._send(signal.SIGKILL)
+                self._wait(1.0)
+
+    def _send(self, number: int) -> None:
+        """Send a signal to the programs' groups, the last first, and to who left them."""
+        for process in reversed(self._started):
+            if process.poll() is None:
+                _signal(os.killpg, process.pid, number)
+        for living in self.living():
+            _signal(os.kill, living, number)
 
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -143,6 +145,6 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _signal_group(leader: int, number: int) -> None:
+def _signal(send: Callable[[int, int], None], to: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, number)
+        send(to, number)

@@ -59,8 +59,12 @@ class Party:
 
     def starts(self, recipe: str) -> subprocess.Popen[bytes]:
         """Start a program that stays."""
-        log = f"{self.folder.name}-{recipe}.log"
-        return self.programs.start(["bash", "-ec", self.written(recipe)], log=log)
+        words = ["bash", "-ec", self.written(recipe)]
+        return self.programs.start(words, log=self.log(recipe).name)
+
+    def log(self, recipe: str) -> Path:
+        """Return where a program that stays writes its log."""
+        return self.programs.folder / f"{self.folder.name}-{recipe}.log"
 
     def keeps(self, recipe: str, port: str) -> None:
         """Start a program that listens, on a port of its own; on another one if that is taken."""
@@ -173,7 +177,7 @@ def make_hospital(name: str, coordinator: Party, site: Path) -> Party:
         "lyon": name,
         "concord.example.org": "127.0.0.1",
     }
-    ports = {"9443": coordinator.ports["9443"]}
+    ports = {"9443": coordinator.ports["9443"], "9094": str(free_ports(1)[0])}
     hospital = Party(folder, coordinator.programs, places, ports)
     hospital.types("hospital-environment")
     hospital.types("keys")

@@ -46,6 +46,7 @@ def test_a_hospital_that_is_not_registered_is_refused(federation, newcomer, hosp
     stranger = newcomer("stranger", federation.coordinator, hospitals / "lyon")
     process = stranger.starts("supernode")
     assert process.wait(120) != 0
+    assert "Exit Code: 305" in stranger.log("supernode").read_text(encoding="utf-8")
     nodes = json.loads(federation.coordinator.types("online"))["nodes"]
     assert len(nodes) == 3
 

@@ -57,17 +57,16 @@ def test_a_program_that_does_not_listen_to_the_request_is_made_to_end(tmp_path):
 
 
 def test_programs_are_stopped_when_the_block_fails(tmp_path):
-    programs = Programs(tmp_path, os.environ)
-    programs = []
+    started = []
 
     def fail():
-        with programs:
-            programs.append(programs.start(["sleep", "60"], log="log"))
+        with Programs(tmp_path, os.environ) as programs:
+            started.append(programs.start(["sleep", "60"], log="log"))
             raise RuntimeError("in between")
 
     with pytest.raises(RuntimeError, match="in between"):
         fail()
-    assert programs[0].poll() == -signal.SIGTERM
+    assert started[0].poll() == -signal.SIGTERM
 
 
 def test_other_programs_are_left_alone(tmp_path):
