@@ -18,13 +18,11 @@ demo: .venv/.installed  ## three synthetic hospitals, a federated cross-attentio
 test: .venv/.installed  ## everything that must hold; under 10 minutes on 2 cores
 	@$(BIN) -m pytest -n 2 -q -rs
 
-<<<<<<< HEAD
 test-scale: .venv/.installed  ## memory: a patient of 100,000 patches, a hundred sites; about 5 minutes
 	@$(BIN) -m pytest -q -m scale
-=======
+
 test-deployment: .venv/.installed  ## deploy/README.md followed on loopback, and the ray engine; under 4 minutes
 	@$(BIN) -m pytest -n 2 --dist loadfile -q -rs tests/deployment
->>>>>>> b0c2057 (A first deployment on loopback, and Flower's simulation engine)
 
 check: .venv/.installed  ## format, lint, layers, types, tests
 	@$(BIN) -m ruff format --check . && $(BIN) -m ruff check .
