@@ -9,8 +9,9 @@ from client.replies import Answer, Fact
 from client.settings import Settings
 from client.site import SPLITS, Site, open_site
 from fusion.config import RunConfig, names
+from fusion.modalities import CLINICAL, OMICS, PARTIAL, SLIDES, is_wanted, lacks, parts
 from fusion.readers.cohort import Cohort
-from fusion.readers.omics import CLINICAL, OmicsVector, align, held_tables, omics_vector
+from fusion.readers.omics import OmicsVector, align, held_tables, omics_vector
 from fusion.readers.scaling import omics_sums, slide_sums
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.tallies import count
@@ -25,7 +26,7 @@ def describe(settings: Settings) -> Answer:
     """
     site = open_site(settings)
     cohort = site.cohort
-    wanted = [table for table in cohort.tables if _wanted(table, settings.run)]
+    wanted = [table for table in cohort.tables if is_wanted(table, settings.run.data)]
     features = {f"features:{table}": list(cohort.tables[table].genes) for table in wanted}
     facts: dict[str, Fact] = {
         "site": cohort.name,
@@ -43,7 +44,8 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
 
     Args:
         settings: Of this message.
-        words: Omics `tables` and `clinical` columns in use, and the agreed `features` in order.
+        words: Omics `tables` and `clinical` columns in use, the agreed `features` in order, and
+            whether `slides` are read.
 
     Privacy: sums over training patients only.
 
@@ -55,7 +57,7 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
     training[site.rows("train")] = True
     omics = omics_sums(vector, training=training, clip=clip).without_lone_patients()
     sums = {"scaling.omics": omics.to_array()}
-    if site.cohort.feature_width:
+    if words["slides"] and site.cohort.feature_width:
         slides = slide_sums(site.bags, patients=site.rows("train"), width=site.cohort.feature_width)
         sums["scaling.slides"] = slides.without_lone_patients().to_array()
     measured = [not name.startswith(f"{CLINICAL}:") for name in vector.names]
@@ -80,10 +82,6 @@ def aligned(cohort: Cohort, words: Mapping[str, Any]) -> OmicsVector:
     return align(vector, tuple(words["features"]))
 
 
-def _wanted(table: str, run: RunConfig) -> bool:
-    return run.data.omics == "all" or table in names(run.data.omics)
-
-
 def _counts(site: Site, run: RunConfig) -> dict[str, np.ndarray]:
     cohort, train = site.cohort, site.rows("train")
     grid = TimeGrid(run.evaluation.time_step, run.evaluation.time_bins)
@@ -103,15 +101,18 @@ def _counts(site: Site, run: RunConfig) -> dict[str, np.ndarray]:
 
 
 def _missing(cohort: Cohort, run: RunConfig) -> list[int]:
-    """Return patients without slides, without any omics table, and with only some of them."""
-    vector = _vector(cohort, run)
-    return [
-        int((~cohort.has_slides).sum()),
-        int((~vector.present).sum()),
-        int(vector.partial.sum()),
-    ]
-
-
-def _vector(cohort: Cohort, run: RunConfig) -> OmicsVector:
-    tables = tuple(table for table in cohort.tables if _wanted(table, run))
-    return omics_vector(cohort, tables=tables, clinical=names(run.data.clinical))
+    """Return patients who lack each modality, and who have only some of the omics tables."""
+    tables = tuple(table for table in cohort.tables if is_wanted(table, run.data))
+    clinical = names(run.data.clinical)
+    words, behind = names(run.data.modalities), (*tables, *((CLINICAL,) if clinical else ()))
+    counts = {SLIDES: int((~cohort.has_slides).sum())}
+    for word, own in parts(words, behind).items():
+        vector = omics_vector(
+            cohort,
+            tables=tuple(table for table in own if table != CLINICAL),
+            clinical=clinical if CLINICAL in own else (),
+        )
+        counts[word] = int((~vector.present).sum())
+        if word == OMICS:
+            counts[PARTIAL] = int(vector.partial.sum())
+    return [counts[key] for key in lacks(run.data)]

@@ -1,7 +1,7 @@
 """A finished model applied to a site's own patients; the table stays at the site."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from client.heads import head_for
 from client.settings import STATE
 from fusion.config import RunConfig, from_flat, numbers
 from fusion.errors import ModelFileError, SiteError
+from fusion.modalities import CLINICAL, SLIDES
 from fusion.readers.cohort import Cohort, read_roster
 from fusion.readers.findings import counted, listed
-from fusion.readers.omics import held_tables, omics_vector
+from fusion.readers.omics import align, held_tables, omics_vector, positions
 from fusion.readers.roster import Roster
 from fusion.survival.baseline import Baseline
 from fusion.training.checkpoint import load_arrays, write_atomically
@@ -147,13 +148,13 @@ def _fitting(plan: Plan, cohort: Cohort) -> Plan:
     """Return the plan with only those tables and columns that the site has."""
     tables = held_tables(cohort, plan.tables)
     clinical = tuple(name for name in plan.clinical if name in cohort.clinical.columns)
-    return Plan(**{**vars(plan), "tables": tables, "clinical": clinical})
+    return replace(plan, tables=tables, clinical=clinical)
 
 
 def _warnings(cohort: Cohort, plan: Plan) -> tuple[str, ...]:
     """Return what differs between the site and what the model was trained on."""
     found = []
-    if "slides" in plan.modalities:
+    if SLIDES in plan.modalities:
         if cohort.feature_width not in (0, plan.feature_width):
             raise SiteError(
                 f"Patch features must have the model's width {plan.feature_width}, got "
@@ -171,25 +172,23 @@ def _warnings(cohort: Cohort, plan: Plan) -> tuple[str, ...]:
             found.append(
                 f"{counted(lacking, 'patient')} without slides: a learned placeholder stands in"
             )
-    if "omics" in plan.modalities:
-        found += _omics_warnings(cohort, plan)
-    return tuple(found)
+    return (*found, *_vector_warnings(cohort, plan))
 
 
-def _omics_warnings(cohort: Cohort, plan: Plan) -> list[str]:
-    fitting = _fitting(plan, cohort)
-    vector = omics_vector(cohort, tables=fitting.tables, clinical=fitting.clinical)
-    wanted = plan.scaling.names
-    absent = len(set(wanted) - set(vector.names))
-    found = []
+def _vector_warnings(cohort: Cohort, plan: Plan) -> list[str]:
+    fitting, wanted = _fitting(plan, cohort), plan.scaling.names
+    own = omics_vector(cohort, tables=fitting.tables, clinical=fitting.clinical)
+    vector, found = align(own, wanted), []
+    absent = len(set(wanted) - set(own.names))
     if absent:
         found.append(f"{absent} of {len(wanted)} features are absent: their mean stands in")
-    lacking = int((~vector.present).sum())
-    if lacking:
-        found.append(
-            f"{counted(lacking, 'patient')} without omics: a learned placeholder stands in"
-        )
-    if vector.clinical_gaps:
-        gaps = counted(vector.clinical_gaps, "patient")
-        found.append(f"{gaps} without a clinical value: the mean stands in")
+    for modality, behind in plan.parts.items():
+        present = plan.present(vector, modality)
+        lacking = counted(int((~present).sum()), "patient")
+        if not present.all():
+            found.append(f"{lacking} without {modality}: a learned placeholder stands in")
+        gaps = present & np.isnan(vector.values[:, positions(wanted).get(CLINICAL, [])]).any(axis=1)
+        if CLINICAL in behind and gaps.any():
+            some = counted(int(gaps.sum()), "patient")
+            found.append(f"{some} without a clinical value: the mean stands in")
     return found

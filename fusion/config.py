@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from fusion.errors import ConfigError
 from fusion.lists import names, numbers, pairs
+from fusion.modalities import check_modalities
 from fusion.registry import nearest
 from fusion.sections import (
     AuditConfig,
@@ -226,6 +227,7 @@ def check(config: RunConfig) -> None:
     numbers(config.objective.cuts, "objective.cuts")
     numbers(config.evaluation.horizons, "evaluation.horizons")
     pairs(config.data.components, "data.components")
+    check_modalities(config.data)
 
 
 def _check_numbers(flat: Mapping[str, Any]) -> None:

@@ -32,10 +32,13 @@ class ModelConfig:
 class DataConfig:
     """What a model reads."""
 
+    modalities: str = "slides,omics"
+    """What a model fuses, in the audit's order: `slides`, `omics`, `clinical`, or an omics table
+    that is to be a modality of its own, comma-separated."""
     omics: str = "all"
-    """Omics tables, comma-separated, or `all` that every site has."""
+    """Tables of the modality `omics`, comma-separated, or `all` that every site has."""
     clinical: str = ""
-    """Clinical columns appended to the omics vector, comma-separated."""
+    """Clinical columns, comma-separated; inside `omics` unless `clinical` is a modality."""
     max_patches: int = 512
     """Patches a patient drawn anew for each training step; evaluation reads all."""
     clip: float = 5.0

@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fusion.config import RunConfig, names, pairs
+from fusion.config import RunConfig, pairs
 from fusion.errors import ConfigError, FederationError
+from fusion.modalities import SLIDES
 from fusion.readers.components import (
     FEWEST,
     WIDEST,
@@ -14,13 +15,12 @@ from fusion.readers.components import (
     principal_components,
     triangle_length,
 )
-from fusion.readers.omics import CLINICAL, positions
+from fusion.readers.omics import positions
 from fusion.readers.scaling import Scaling
 from fusion.registry import nearest
 from fusion.survival.estimate import require_finite
 from server.inbox import Answer, Check, Failure, Inbox, request
-
-SLIDES = "slides"
+from server.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Found:
 
 
 def common_components(
-    inbox: Inbox, sites: Sequence[str], config: RunConfig, scaling: Scaling
+    inbox: Inbox, sites: Sequence[str], config: RunConfig, inputs: Inputs, scaling: Scaling
 ) -> Found:
     """Return the principal components that the settings ask for; if none, no site is asked.
 
@@ -47,31 +47,26 @@ def common_components(
         inbox: The way to the sites.
         sites: Names of those that train.
         config: The run's settings.
-        scaling: Of all inputs that are read.
+        inputs: What the model reads; components of anything else in use are not asked for.
+        scaling: Of those inputs.
 
     Returns:
         The projections, and the sites that must be left out.
 
     Raises:
-        ConfigError: A table is not read, is too wide, or varies in fewer components.
+        ConfigError: A table is not in use, is too wide, or varies in fewer components.
         FederationError: No site answered, or none has enough patients with a table.
 
     Source: own.
     """
-    asked = pairs(config.data.components, "data.components")
+    asked = _asked(config, inputs)
     if not asked:
         return Found({}, ())
-    places = positions(scaling.names)
-    sizes = {name: len(found) for name, found in places.items() if name != CLINICAL}
-    sizes |= {SLIDES: len(scaling.slide_mean)} if len(scaling.slide_mean) else {}
-    _check_asked(list(asked), sizes)
-    words = {
-        "components": list(asked),
-        "scaling": json.dumps(scaling.to_dict()),
-        "tables": [name for name in places if name != CLINICAL],
-        "clinical": list(names(config.data.clinical)),
-        "features": list(scaling.names),
-    }
+    sizes = {name: len(found) for name, found in positions(inputs.features).items()}
+    sizes |= {SLIDES: inputs.width}
+    _check_widths({name: sizes[name] for name in asked})
+    words = {"components": list(asked), "scaling": json.dumps(scaling.to_dict())}
+    words |= inputs.to_words()
     check = _readable({name: sizes[name] for name in asked})
     answers, failures = inbox.ask("query.components", request(words), sites, check)
     sums = {name: _added(name, sizes[name], answers, failures) for name in asked}
@@ -82,19 +77,27 @@ def common_components(
     return Found(projections, tuple(failures))
 
 
-def _check_asked(asked: Sequence[str], sizes: Mapping[str, int]) -> None:
+def _asked(config: RunConfig, inputs: Inputs) -> dict[str, int]:
+    """Return the components that are asked of what the model reads."""
+    asked = pairs(config.data.components, "data.components")
     for name in asked:
-        if name not in sizes:
+        if name not in inputs.known:
             raise ConfigError(
-                f"data.components must name omics tables that the model reads, or slides, got "
-                f"'{name}'. {nearest(name, tuple(sizes))}"
+                f"data.components must name omics tables in use, or slides, got '{name}'. "
+                f"{nearest(name, inputs.known)}"
             )
-        if sizes[name] > WIDEST:
-            size = 8 * triangle_length(sizes[name]) / 1e6
+    read = (*inputs.tables, *((SLIDES,) if inputs.width else ()))
+    return {name: number for name, number in asked.items() if name in read}
+
+
+def _check_widths(sizes: Mapping[str, int]) -> None:
+    for name, columns in sizes.items():
+        if columns > WIDEST:
+            size = 8 * triangle_length(columns) / 1e6
             raise ConfigError(
                 f"data.components must name tables of at most {WIDEST:,} columns, got {name} with "
-                f"{sizes[name]:,}: each site would send {size:,.0f} MB. Choose fewer columns at "
-                f"the sites, or leave {name} out of data.components."
+                f"{columns:,}: each site would send {size:,.0f} MB. Choose fewer columns at the "
+                f"sites, or leave {name} out of data.components."
             )
 
 

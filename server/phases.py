@@ -15,7 +15,8 @@ from fusion.training.plan import build_network, weights
 from server.aggregation import Aggregator, check_strategy
 from server.closing import refer, test
 from server.inbox import Failure, Inbox
-from server.opening import Agreement, Member, agree, describe
+from server.members import Member
+from server.opening import Agreement, agree, describe
 from server.progress import Progress, check_unchanged, load_progress
 from server.result import Story, tell
 from server.rounds import Company, first_record, last_validation, one_round
@@ -24,10 +25,10 @@ from server.rounds import Company, first_record, last_validation, one_round
 def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     """Lead a run and return its result.
 
-    Opening: the sites describe themselves, then send their scaling sums. Each round: one exchange
-    carries validation of the received model and the update. Closing: the last model is validated;
-    the model chosen on validation gets its baseline and background from training patients; then
-    it alone meets the test patients.
+    Opening: the sites describe themselves, then send their scaling sums and, if components are
+    wanted, sums of products. Each round: one exchange carries validation of the received model and
+    the update. Closing: the last model is validated; the model chosen on validation gets its
+    baseline and background from training patients; then it alone meets the test patients.
 
     Args:
         grid: Flower's way to the sites.
@@ -53,11 +54,11 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     aggregator = Aggregator(
         config.federation, parameters=company.parameters, weights=company.weights
     )
-    progress = start.progress
+    progress, agreed = start.progress, start.agreement.to_dict()
     aggregator.moments = progress.moments
     while progress.round < config.rounds:
         progress = one_round(company, progress, aggregator)
-        progress.save(folder, config, start.agreement.to_dict())
+        progress.save(folder, config, agreed)
     _check_trained(progress)
     progress = last_validation(company, progress)
     reference = refer(company, progress)

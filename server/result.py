@@ -16,6 +16,7 @@ import torch
 from fusion import __version__
 from fusion.config import RunConfig, flatten, numbers
 from fusion.interaction.figures import audit_figures
+from fusion.modalities import SLIDES, lacks
 from fusion.models.build import MODELS
 from fusion.models.cost import count_macs
 from fusion.objectives.base import AbstractObjective
@@ -28,7 +29,8 @@ from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
 from server.closing import Reference, Test
 from server.inbox import Failure
-from server.opening import SPLITS, Agreement, Member
+from server.members import SPLITS, Member
+from server.opening import Agreement
 from server.progress import Progress
 from server.rounds import Company
 from server.scores import Score, add_up, brier
@@ -82,7 +84,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
         "versions": _versions(),
         "model": _model(story),
         "inputs": _inputs(story.agreement, config),
-        "sites": [_site(member, progress) for member in story.company.members],
+        "sites": [_site(member, progress, config) for member in story.company.members],
         "rounds": list(progress.records),
         "evaluation": _evaluation(story, score),
         "audit": _audit(story),
@@ -147,7 +149,7 @@ def _one_patient(plan: Plan, patches: int) -> Batch:
     inputs: dict[str, Any] = {}
     for modality, width in plan.widths.items():
         vector = torch.zeros(1, width)
-        if modality == "slides":
+        if modality == SLIDES:
             mask = torch.ones(1, patches, dtype=torch.bool)
             inputs[modality] = Bags(torch.zeros(1, patches, width), mask)
         else:
@@ -172,9 +174,9 @@ def _inputs(agreement: Agreement, config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _site(member: Member, progress: Progress) -> dict[str, Any]:
+def _site(member: Member, progress: Progress, config: RunConfig) -> dict[str, Any]:
     answered = sum(member.name in record["answered"] for record in progress.records)
-    missing = dict(zip(("slides", "omics", "partial_omics"), member.missing, strict=True))
+    missing = dict(zip(lacks(config.data), member.missing, strict=True))
     return {
         "name": member.name,
         "role": member.role,

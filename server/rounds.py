@@ -18,7 +18,7 @@ from fusion.training.examination import Yardstick
 from fusion.training.plan import Plan, build_network
 from server.aggregation import Aggregator, sift
 from server.inbox import Answer, Failure, Inbox, request, to_record
-from server.opening import Member
+from server.members import Member
 from server.progress import Progress
 from server.risk_sets import collected, handed_out, with_risk_sets
 from server.scores import Score, add_up, readable

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fusion.config import RunConfig, names
+from fusion.config import RunConfig
 from fusion.errors import FederationError
-from fusion.readers.omics import CLINICAL
 from fusion.readers.public_scaling import read_public_scaling
 from fusion.readers.scaling import Scaling, ScalingSums
 from fusion.survival.estimate import require_finite
 from server.inbox import Answer, Check, Failure, Inbox, request
+from server.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ def common_scale(
     inbox: Inbox,
     sites: Sequence[str],
     config: RunConfig,
-    *,
-    features: tuple[str, ...],
-    width: int,
+    inputs: Inputs,
 ) -> Scaled:
     """Return the scale of all inputs; with public statistics no site is asked.
 
@@ -46,8 +44,7 @@ def common_scale(
         inbox: The way to the sites.
         sites: Names of those that train.
         config: The run's settings.
-        features: Agreed omics names in order.
-        width: Features of a patch; 0 = no slides.
+        inputs: What the model reads.
 
     Returns:
         The scaling, and the sites that must be left out.
@@ -58,19 +55,13 @@ def common_scale(
 
     Source: own.
     """
-    clip = config.data.clip
+    clip, features, width = config.data.clip, inputs.features, inputs.width
     if config.data.scaling != "federated":
         path = Path(config.data.scaling)
         public = read_public_scaling(path, names=features, width=width, clip=clip)
         return Scaled(public, None, ())
-    tables = dict.fromkeys(name.partition(":")[0] for name in features)
-    words = {
-        "tables": [table for table in tables if table != CLINICAL],
-        "clinical": list(names(config.data.clinical)),
-        "features": list(features),
-    }
     check = _readable(len(features), width)
-    answers, failures = inbox.ask("query.scaling", request(words), sites, check)
+    answers, failures = inbox.ask("query.scaling", request(inputs.to_words()), sites, check)
     if not answers:
         reasons = "; ".join(f"{f.site}: {f.reason}" for f in failures)
         raise FederationError(

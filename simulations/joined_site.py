@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fusion.config import names
+from fusion.config import DataConfig
 from fusion.errors import FederationError
+from fusion.modalities import is_wanted, tables_named
 from fusion.readers.cohort import Cohort
 from fusion.readers.formats.h5 import write_h5
 from fusion.readers.formats.registry import SlideFile
@@ -65,23 +66,27 @@ class Part:
         return Part(picked, split)
 
 
-def shared_genes(cohorts: Sequence[Cohort], omics: str) -> dict[str, tuple[str, ...]]:
-    """Return the omics tables of all sites that have any, and the genes they share, sorted.
+def shared_genes(cohorts: Sequence[Cohort], data: DataConfig) -> dict[str, tuple[str, ...]]:
+    """Return the omics tables that a federation of the sites reads, and the genes they share.
 
     Args:
         cohorts: The sites.
-        omics: Tables to look at, comma-separated, or `all`.
+        data: Which tables are wanted, together (all sites with any have them) or alone.
+
+    Returns:
+        Genes in order of name, for each table in order of name.
 
     Raises:
         FederationError: A table has no gene that all sites share.
 
     Source: own.
     """
-    wanted = names(omics)
-    held = [{t for t in one.tables if omics == "all" or t in wanted} for one in cohorts]
-    held = [tables for tables in held if tables]
+    named = set(tables_named(data))
+    held = [{t for t in one.tables if is_wanted(t, data)} for one in cohorts]
+    together = [tables - named for tables in held if tables - named]
+    alone = named & set().union(*held)
     found = {}
-    for table in sorted(set.intersection(*held)) if held else ():
+    for table in sorted(alone.union(set.intersection(*together) if together else ())):
         genes = [set(one.tables[table].genes) for one in cohorts if table in one.tables]
         found[table] = tuple(sorted(set.intersection(*genes)))
         if not found[table]:
@@ -93,7 +98,12 @@ def shared_genes(cohorts: Sequence[Cohort], omics: str) -> dict[str, tuple[str, 
 
 
 def write_joined(
-    folder: Path, parts: Sequence[Part], *, name: str, role: str = "train", omics: str = "all"
+    folder: Path,
+    parts: Sequence[Part],
+    *,
+    name: str,
+    role: str = "train",
+    data: DataConfig | None = None,
 ) -> None:
     """Write a site folder with the patients of all parts, each in its stated split.
 
@@ -105,7 +115,8 @@ def write_joined(
         parts: The patients; parts of one cohort may be several.
         name: The site's name.
         role: `train` or `evaluate-only`.
-        omics: Tables to write, comma-separated, or `all`; only genes that all parts share.
+        data: Which tables to write; None = those of the default settings. Only genes that all
+            parts share are written.
 
     Raises:
         FederationError: The parts' encoders differ, or they share no genes.
@@ -117,7 +128,7 @@ def write_joined(
     cohorts = [part.cohort for part in parts]
     tables = {
         table: _joined_table(cohorts, table, genes)
-        for table, genes in shared_genes(cohorts, omics).items()
+        for table, genes in shared_genes(cohorts, data or DataConfig()).items()
     }
     folder.mkdir(parents=True)
     clinical = pd.concat([_clinical(place, part) for place, part in enumerate(parts)])

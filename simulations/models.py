@@ -4,12 +4,11 @@ import torch
 from torch import nn
 
 from fusion.config import DataConfig, ModelConfig
+from fusion.modalities import OMICS, SLIDES
 from fusion.models.base import FusionModel
 from fusion.models.build import (
     MODELS,
-    OMICS,
     REFERENCE_SHAPES,
-    SLIDES,
     build_model,
     build_reference,
 )

@@ -46,7 +46,7 @@ def pool_sites(folders: Sequence[Path], *, config: RunConfig, out: Path) -> Path
     try:
         sites = [open_site(Settings(folder, config, 0)) for folder in folders]
         parts = [Part(site.cohort, site.split) for site in sites]
-        write_joined(partial, parts, name=POOLED, omics=config.data.omics)
+        write_joined(partial, parts, name=POOLED, data=config.data)
         partial.replace(out)
     except OSError as error:
         raise ConfigError(

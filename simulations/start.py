@@ -13,6 +13,7 @@ import numpy as np
 from client.settings import site_folders
 from fusion.config import RunConfig, flatten, from_flat, from_toml, names
 from fusion.errors import ConfigError, SiteError
+from fusion.modalities import is_wanted
 from fusion.readers.cohort import Cohort, check_cohort, read_cohort
 from fusion.readers.omics import omics_vector
 from fusion.readers.scaling import check_scaled
@@ -117,8 +118,7 @@ def _unscaled(cohort: Cohort, config: RunConfig) -> list[str]:
     """Return why a site's omics would be refused, if they would."""
     if config.data.scaling != "federated":
         return []
-    chosen = names(config.data.omics)
-    tables = tuple(name for name in cohort.tables if chosen == ("all",) or name in chosen)
+    tables = tuple(name for name in cohort.tables if is_wanted(name, config.data))
     everyone = np.ones(len(cohort.patients), bool)
     try:
         check_scaled(omics_vector(cohort, tables=tables), clip=config.data.clip, patients=everyone)

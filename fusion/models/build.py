@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from fusion.config import ModelConfig
 from fusion.encoders.base import AbstractEncoder
 from fusion.encoders.genes import RawVector, VectorEncoder
 from fusion.encoders.patches import AttentionPatches, MeanPatches
 from fusion.errors import ConfigError, FederationError
+from fusion.modalities import OMICS, SLIDES
 from fusion.models.base import AbstractFusion, FusionModel, Shape, Shapes, shapes_of
 from fusion.models.bilinear import Bilinear
 from fusion.models.cross_attention import CrossAttention
@@ -20,9 +22,6 @@ from fusion.models.linear import Linear
 from fusion.models.unimodal import Unimodal
 from fusion.registry import Registry
 from fusion.seeding import digest
-
-SLIDES = "slides"
-OMICS = "omics"
 
 
 @dataclass(frozen=True)
@@ -215,6 +214,12 @@ def _check(config: ModelConfig, entry: ModelEntry, widths: Mapping[str, int]) ->
             raise FederationError(
                 f"Model '{config.name}' must read {name}, got sites with {there}. "
                 f"Add {name} to a site, or choose another model."
+            )
+    for name in widths:
+        if hasattr(nn.ModuleDict, name):
+            raise ConfigError(
+                f"A modality must not be called like a part of torch's modules, got '{name}'. "
+                "Rename the table in every site.toml."
             )
     if len(widths) < entry.at_least:
         raise FederationError(

@@ -7,12 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from fusion.errors import ConfigError
+from fusion.modalities import CLINICAL
 from fusion.readers.cohort import Cohort
 from fusion.readers.outcomes import clinical_numbers
 from fusion.registry import nearest
-
-CLINICAL = "clinical"
-"""What stands before the colon in the name of a clinical feature."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +23,12 @@ class OmicsVector:
         present: True = the patient has at least one of the tables (of the clinical columns, if no
             table was chosen).
         partial: True = the patient has some of the tables, but not all.
-        clinical_gaps: Patients with a clinical value that is not known.
     """
 
     names: tuple[str, ...]
     values: Float32[np.ndarray, "patient feature"]
     present: Bool[np.ndarray, " patient"]
     partial: Bool[np.ndarray, " patient"]
-    clinical_gaps: int = 0
 
 
 def omics_vector(
@@ -73,7 +69,6 @@ def omics_vector(
         values=values.astype(np.float32),
         present=_present(names, values),
         partial=(has > 0) & (has < len(chosen)),
-        clinical_gaps=int(np.isnan(numbers).any(axis=0).sum()) if numbers else 0,
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from fusion.modalities import SLIDES
 from fusion.readers.bags import BagReader
 from fusion.readers.cohort import Cohort
 from fusion.readers.omics import align, held_tables, omics_vector
@@ -53,17 +54,22 @@ class PatientData:
         self.cohort, self.plan, self.max_patches = cohort, plan, max_patches
         self.time = torch.tensor(cohort.time)
         self.event = torch.tensor(cohort.event)
-        self.present: dict[str, Bool[Tensor, " patient"]] = {}
-        if "omics" in plan.modalities:
-            tables = held_tables(cohort, plan.tables)
-            vector = align(
-                omics_vector(cohort, tables=tables, clinical=plan.clinical), plan.scaling.names
-            )
-            self.omics = torch.tensor(plan.transform_omics(vector))
-            self.present["omics"] = torch.tensor(vector.present)
-        if "slides" in plan.modalities:
+        tables = held_tables(cohort, plan.tables)
+        vector = align(
+            omics_vector(cohort, tables=tables, clinical=plan.clinical), plan.scaling.names
+        )
+        self.vectors = {
+            modality: torch.tensor(values)
+            for modality, values in plan.transform_vectors(vector).items()
+        }
+        has = {modality: plan.present(vector, modality) for modality in self.vectors}
+        has |= {SLIDES: cohort.has_slides}
+        self.present: dict[str, Bool[Tensor, " patient"]] = {
+            modality: torch.tensor(has[modality]) for modality in plan.modalities
+        }
+        if SLIDES in plan.modalities:
             self.bags = bags or cohort.bags()
-            self.present["slides"] = torch.tensor(cohort.has_slides)
+        self._width = plan.widths.get(SLIDES, 0)
         self._padded: dict[tuple[int, ...], Bags] = {}
 
     def __len__(self) -> int:
@@ -84,11 +90,11 @@ class PatientData:
             Padded bags and vectors.
         """
         picked = torch.tensor(list(rows), dtype=torch.int64)
-        inputs: dict[str, Bags | Float[Tensor, "patient feature"]] = {}
-        if "slides" in self.plan.modalities:
-            inputs["slides"] = self._slides(tuple(rows), keys)
-        if "omics" in self.plan.modalities:
-            inputs["omics"] = self.omics[picked]
+        inputs: dict[str, Bags | Float[Tensor, "patient feature"]] = {
+            modality: values[picked] for modality, values in self.vectors.items()
+        }
+        if SLIDES in self.plan.modalities:
+            inputs[SLIDES] = self._slides(tuple(rows), keys)
         present = {modality: mask[picked] for modality, mask in self.present.items()}
         return Batch({m: inputs[m] for m in self.plan.modalities}, present)
 
@@ -108,7 +114,7 @@ class PatientData:
         sizes = np.array([len(bag) for bag in bags])
         longest = max(1, int(sizes.max(initial=0)))
         mask = np.arange(longest)[None, :] < sizes[:, None]
-        features = np.zeros((len(bags), longest, self.plan.widths["slides"]), dtype=np.float32)
+        features = np.zeros((len(bags), longest, self._width), dtype=np.float32)
         for place, bag in enumerate(bags):
             features[place, : len(bag)] = self.plan.transform_patches(bag)
         return Bags(torch.from_numpy(features), torch.from_numpy(mask))

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from fusion.encoders.patches import ChunkedEncoder, encode_chunks
+from fusion.modalities import SLIDES
 from fusion.models.base import FusionModel
 from fusion.training.data import PatientData
 from fusion.training.plan import SurvivalNetwork
@@ -37,12 +38,13 @@ def embed(
     model.eval()
     picked = torch.tensor(list(rows), dtype=torch.int64)
     present = {modality: mask[picked] for modality, mask in data.present.items()}
-    embeddings: dict[str, Tokens] = {}
-    if "slides" in model.modalities:
-        embeddings["slides"] = _embed_slides(model, data, rows)
-    if "omics" in model.modalities:
-        embeddings["omics"] = model.encode("omics", data.omics[picked].to(precision(model)))
-    return {m: embeddings[m] for m in model.modalities}, present
+    embeddings = {
+        name: _embed_slides(model, data, rows)
+        if name == SLIDES
+        else model.encode(name, data.vectors[name][picked].to(precision(model)))
+        for name in model.modalities
+    }
+    return embeddings, present
 
 
 @torch.no_grad()
@@ -78,7 +80,7 @@ def embed_mean_input(
     vectors = {name: torch.zeros(1, width) for name, width in widths.items()}
     inputs = {
         name: Bags(vector[:, None], torch.ones(1, 1, dtype=torch.bool))
-        if name == "slides"
+        if name == SLIDES
         else vector
         for name, vector in vectors.items()
     }
@@ -95,7 +97,7 @@ def precision(model: FusionModel) -> torch.dtype:
 
 def _embed_slides(model: FusionModel, data: PatientData, rows: Sequence[int]) -> Tokens:
     """Encode small bags together, a bag larger than a chunk piece by piece."""
-    encoder = cast(ChunkedEncoder, model.encoders["slides"])
+    encoder = cast(ChunkedEncoder, model.encoders[SLIDES])
     none = np.zeros((0, data.plan.feature_width), dtype=np.float32)
 
     def pad(bags: Sequence[Float[np.ndarray, "_ feature"]]) -> Bags:

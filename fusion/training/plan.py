@@ -6,18 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 from torch import nn
 
 from fusion.config import RunConfig
 from fusion.errors import ModelFileError
+from fusion.modalities import SLIDES, parts
 from fusion.models.base import FusionModel
 from fusion.models.build import build_model
 from fusion.objectives.base import AbstractObjective
 from fusion.objectives.build import build_objective
 from fusion.objectives.intervals import Intervals
 from fusion.readers.components import Projection, transform_tables
-from fusion.readers.omics import OmicsVector, positions
+from fusion.readers.omics import OmicsVector, align, positions
 from fusion.readers.scaling import Scaling
 from fusion.seeding import digest
 
@@ -31,7 +32,7 @@ class Plan:
         encoder: Name of the slide feature encoder; empty without slides.
         feature_width: Features of a patch; 0 without slides.
         tables: Omics tables in use.
-        clinical: Clinical columns appended to the omics vector.
+        clinical: Clinical columns in use, inside `omics` or as a modality.
         scaling: Names, means and standard deviations of all inputs.
         edges: Edges in days of the shared time intervals.
         rates: The federation's events a patient-year in them.
@@ -54,23 +55,35 @@ class Plan:
     def widths(self) -> dict[str, int]:
         """Length of each modality's input vector."""
         sizes = {name: len(places) for name, places in positions(self.scaling.names).items()}
-        sizes["slides"] = self.feature_width
+        sizes |= {SLIDES: self.feature_width}
         sizes |= {name: found.number for name, found in self.projections.items()}
-        omics = sum(size for name, size in sizes.items() if name != "slides")
-        widths = {"slides": sizes["slides"], "omics": omics}
-        return {modality: widths[modality] for modality in self.modalities}
+        vectors = {name: sum(sizes[part] for part in own) for name, own in self.parts.items()}
+        return {name: vectors.get(name, sizes[SLIDES]) for name in self.modalities}
 
-    def transform_omics(self, vector: OmicsVector) -> Float32[np.ndarray, "patient _"]:
-        """Return aligned features as the model reads them: standardised, or their components."""
-        return np.concatenate(
-            list(transform_tables(vector, self.scaling, self.projections).values()), axis=1
-        )
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """What stands behind each modality that is read as a vector."""
+        return parts(self.modalities, positions(self.scaling.names))
+
+    def present(self, vector: OmicsVector, modality: str) -> Bool[np.ndarray, " patient"]:
+        """Return which patients have one of the vector modalities; the features are aligned."""
+        own = self.parts[modality]
+        features = [name for name in self.scaling.names if name.partition(":")[0] in own]
+        return align(vector, tuple(features)).present
+
+    def transform_vectors(self, vector: OmicsVector) -> dict[str, Float32[np.ndarray, "patient _"]]:
+        """Return aligned features by modality, standardised or as their components."""
+        blocks = transform_tables(vector, self.scaling, self.projections)
+        return {
+            modality: np.concatenate([blocks[part] for part in own], axis=1)
+            for modality, own in self.parts.items()
+        }
 
     def transform_patches(
         self, patches: Float32[np.ndarray, "patch _"]
     ) -> Float32[np.ndarray, "patch _"]:
         """Return patches as the model reads them: standardised, or their components."""
-        scaled, projection = self.scaling.transform_patches(patches), self.projections.get("slides")
+        scaled, projection = self.scaling.transform_patches(patches), self.projections.get(SLIDES)
         return scaled if projection is None else projection.apply(scaled)
 
     def to_text(self) -> str:

@@ -12,7 +12,7 @@ SCALING = Scaling(("rna:GENE02", "rna:GENE01"), np.zeros(2), np.ones(2),
                   np.zeros(24), np.ones(24), 0.0)  # fmt: skip
 WORDS = {
     "components": ["rna", "slides"], "scaling": json.dumps(SCALING.to_dict()), "tables": ["rna"],
-    "clinical": [], "features": list(SCALING.names),
+    "clinical": [], "features": list(SCALING.names), "slides": True,
 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def test_a_clinical_column_makes_omics_of_its_own(settings_at):
 
 
 def request(*features):
-    return {"tables": ["rna"], "clinical": [], "features": list(features)}
+    return {"tables": ["rna"], "clinical": [], "features": list(features), "slides": True}
 
 
 def test_scaling_sums_training_patients_alone(settings_at):

@@ -11,13 +11,13 @@ from fusion.readers.scaling import Scaling
 from fusion.training.plan import Plan
 from server.components import common_components
 from server.inbox import Answer, Failure, Inbox
+from server.inputs import Inputs
 
 NAMES = ("rna:A", "rna:B", "rna:C", "clinical:age")
 
 
-def scaling(*, names=NAMES, width=0):
-    one = np.ones(len(names))
-    return Scaling(names, one * 0, one, np.zeros(width), np.ones(width), 0.0)
+def inputs(names, known):
+    return Inputs(("omics",), "", 0, ("rna",), ("age",), names, 0, known)
 
 
 class Post(Inbox):
@@ -46,9 +46,10 @@ def sums_of(values):
 VALUES = np.random.default_rng(0).normal(size=(9, 3))
 
 
-def found(post, components="rna=2", **known):
-    config = from_flat({"data.components": components})
-    return common_components(post, list(post.sums), config, scaling(**known))
+def found(post, components="rna=2", names=NAMES, known=("rna",)):
+    config, one = from_flat({"data.components": components}), np.ones(len(names))
+    scaling = Scaling(names, one * 0, one, np.zeros(0), np.zeros(0), 0.0)
+    return common_components(post, list(post.sums), config, inputs(names, known), scaling)
 
 
 def test_without_components_no_site_is_asked():
@@ -90,7 +91,14 @@ def test_a_site_whose_sums_cannot_be_right_is_left_out(spoil, reason):
     np.testing.assert_array_equal(both.projections["rna"].weights, alone.projections["rna"].weights)
 
 
-def test_a_table_that_is_not_read_names_the_nearest():
+def test_components_of_what_this_model_does_not_read_are_not_asked_for():
+    post = Post(lyon=sums_of(VALUES))
+    both = found(post, "slides=2,rna=2,cnv=3", known=("rna", "cnv", "slides"))
+    assert list(both.projections) == ["rna"]
+    assert post.asked[0][2]["components"] == ["rna"]
+
+
+def test_a_table_that_is_not_in_use_names_the_nearest():
     with pytest.raises(ConfigError, match=r"got 'rnaa'\. Did you mean 'rna'"):
         found(Post(lyon={}), "rnaa=2")
     with pytest.raises(ConfigError, match=r"data.components must name .* got 'clinical'"):

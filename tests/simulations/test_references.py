@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from client.settings import site_folders
-from fusion.config import from_flat
+from fusion.config import DataConfig, from_flat
 from fusion.errors import ConfigError, FederationError
 from fusion.readers.cohort import check_cohort, read_cohort
 from fusion.readers.folds import assign_split
@@ -107,8 +107,10 @@ def test_only_genes_of_all_sites_are_kept(sites, tmp_path):
 def test_a_site_without_omics_does_not_empty_the_table(sites):
     cohorts = [read_cohort(folder) for folder in site_folders(sites)]
     bare = replace(cohorts[0], tables={})
-    assert shared_genes([bare, *cohorts[1:]], "all") == shared_genes(cohorts, "rna")
-    assert shared_genes([bare], "all") == {}
+    assert shared_genes([bare, *cohorts[1:]], DataConfig()) == shared_genes(
+        cohorts, DataConfig(omics="rna")
+    )
+    assert shared_genes([bare], DataConfig()) == {}
 
 
 def test_sites_without_a_gene_in_common_are_refused(sites):
@@ -117,7 +119,7 @@ def test_sites_without_a_gene_in_common_are_refused(sites):
     with pytest.raises(
         FederationError, match="must share genes, got none in common in table 'rna'"
     ):
-        shared_genes([first, replace(second, tables={"rna": table})], "all")
+        shared_genes([first, replace(second, tables={"rna": table})], DataConfig())
 
 
 def test_two_encoders_are_refused_and_nothing_is_written(sites, tmp_path):

@@ -27,7 +27,6 @@ def test_patient_with_some_of_the_tables_is_present_and_partial(cohort):
     vector = omics_vector(cohort, tables=("cnv", "rna"), clinical=("age",))
     assert vector.present.tolist() == [True, True, True]
     assert vector.partial.tolist() == [False, True, True]
-    assert vector.clinical_gaps == 1
 
 
 def test_patient_without_the_chosen_table_is_absent_though_age_is_known(cohort):

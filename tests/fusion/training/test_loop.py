@@ -23,7 +23,7 @@ def gradient(plan, data, settings):
     def gradient(changes=None, *, rows=ROWS, draw=DRAW, data=data):
         config = settings(changes)
         network = build_network(plan, config).double()
-        data.omics = data.omics.double()
+        data.vectors["omics"] = data.vectors["omics"].double()
         loss = loop._accumulate(network, doubled(data), rows, config.training, draw)
         flat = torch.cat([p.grad.flatten() for p in network.parameters()])
         return loss, flat

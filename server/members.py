@@ -1,0 +1,55 @@
+"""The sites of a run, as they described themselves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from server.inbox import Answer
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One site as it described itself.
+
+    Attributes:
+        name: The site's name.
+        role: `train` or `evaluate-only`.
+        patients: In train, validation and test.
+        events: Likewise.
+        missing: Patients who lack something, in the order of `fusion.modalities.lacks`.
+        outcomes: Training patients by time bin and event, as `OutcomeCounts`.
+        facts: Encoder, widths, tables and names.
+
+    Source: own.
+    """
+
+    name: str
+    role: str
+    patients: tuple[int, ...]
+    events: tuple[int, ...]
+    missing: tuple[int, ...]
+    outcomes: np.ndarray
+    facts: dict
+
+    @property
+    def trains(self) -> bool:
+        """Whether the site has patients to train on; a lone one would show through every sum."""
+        return self.role == "train" and self.patients[0] > 1
+
+
+def read_member(answer: Answer) -> Member:
+    """Return the site that an answer to the opening question describes.
+
+    Source: own.
+    """
+    return Member(
+        name=answer.site,
+        role=answer.facts["role"],
+        patients=tuple(int(n) for n in answer.sums["patients"]),
+        events=tuple(int(n) for n in answer.sums["events"]),
+        missing=tuple(int(n) for n in answer.sums["missing"]),
+        outcomes=answer.sums["outcome-histogram"],
+        facts=dict(answer.facts),
+    )
