@@ -26,6 +26,7 @@ FILTERS = (
 
 LACKS: Mapping[str, str] = {
     "slides": "Without slides", "omics": "Without genomics", "partial_omics": "Genomics in part",
+    "clinical": "Without clinical data",
 }  # fmt: skip
 """Column titles of what patients may lack; another modality is named as it is."""
 

@@ -13,7 +13,9 @@ DAYS_A_YEAR = 365.25
 DASH = "–"
 """What stands where there is no number."""
 
-MODALITIES: Mapping[str, str] = {"slides": "histology slides", "omics": "genomics"}
+MODALITIES: Mapping[str, str] = {
+    "slides": "histology slides", "omics": "genomics", "clinical": "clinical data",
+}  # fmt: skip
 """Plain names of the modalities; another modality keeps its own."""
 
 

@@ -52,7 +52,7 @@ def patients(folder, run):
     rows, edges = site.rows("train"), np.array(data.plan.edges)
     reached = np.clip(np.searchsorted(edges, site.cohort.time[rows]) - 1, 0, len(edges) - 2)
     has = data.present["omics"].numpy()[rows]
-    return data.omics.double().numpy()[rows], has, site.cohort.event[rows], reached
+    return data.vectors["omics"].double().numpy()[rows], has, site.cohort.event[rows], reached
 
 
 def gradient(x, people):

@@ -46,7 +46,7 @@ division. Each cell: <b>patients</b> <span class="muted">/ events</span>.</p>
 </tfoot>
 </table>
 </div>
-<p class="small">A patient without slides or genomics takes part all the same: the model puts a
+<p class="small">A patient who lacks one kind of data takes part all the same: the model puts a
 learned placeholder there.</p>
 </section>
 """
