@@ -17,8 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from client.settings import site_folders
 from fusion.commands import QUIET
 from fusion.config import RunConfig, flatten
@@ -35,6 +33,7 @@ PATIENCE = 120.0
 """Seconds in which the SuperLink must listen; on a quiet machine it needs two."""
 
 _LINK = "engine"
+_LINK_LOG = "superlink.log"
 _LOG = "run.log"
 _POLL = 0.25
 
@@ -124,8 +123,8 @@ def _start_link(programs: Programs) -> None:
         (port,) = free_ports(1)
         words = ["flower-superlink", "--insecure", "--simulation", "--host", "127.0.0.1"]
         words += ["--port", str(port), "--disable-runtime-dependency-installation"]
-        process = programs.start(words, log="superlink.log")
-        if _listens(process, port):
+        process = programs.start(words, log=_LINK_LOG)
+        if _listens(process, programs.folder / _LINK_LOG):
             break
     else:
         raise FederationError(
@@ -138,15 +137,16 @@ def _start_link(programs: Programs) -> None:
     (flower / "config.toml").write_text(f'[superlink]\ndefault = "{_LINK}"\n{address}')
 
 
-def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until the SuperLink answers; False if it ended or took too long."""
+def _listens(process: subprocess.Popen[bytes], log_file: Path) -> bool:
+    """Wait until the SuperLink says that it listens; False if it ended or took too long.
+
+    Asking the port would not do: if it was taken in between, another program would answer.
+    """
     deadline = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).is_success:
-                return True
-        except httpx.TransportError:
-            time.sleep(_POLL)
+        if b"Uvicorn running" in log_file.read_bytes():
+            return True
+        time.sleep(_POLL)
     return False
 
 

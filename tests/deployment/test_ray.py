@@ -1,6 +1,7 @@
 """Flower's simulation engine, started through our command. About 20 seconds a run."""
 
 import json
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from fusion.config import RunConfig
 from simulations import ray_engine
 from simulations.cli import main
 from simulations.federation import run_inline
-from simulations.programs import Programs
+from simulations.programs import Programs, free_ports
 from simulations.ray_engine import to_toml
 
 
@@ -72,11 +73,17 @@ def test_a_failed_run_is_the_coordinators_sentence_and_code_2(hospitals, tmp_pat
     assert nothing_is_left(started)
 
 
-def test_an_interrupted_run_leaves_nothing_running(hospitals, tmp_path, started, monkeypatch):
-    def interrupt(_processes, _run):
+def test_an_interrupted_run_leaves_nothing_running_and_a_taken_port_is_no_obstacle(
+    hospitals, tmp_path, started, monkeypatch
+):
+    def interrupt(_programs, _run):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ray_engine, "_follow", interrupt)
-    words = ["run", "--sites", str(hospitals), "--out", str(tmp_path / "run"), "--engine", "ray"]
-    assert main(words) == 130
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = iter([taken.getsockname()[1], *free_ports(1)])
+        monkeypatch.setattr(ray_engine, "free_ports", lambda _: [next(ports)])
+        monkeypatch.setattr(ray_engine, "_follow", interrupt)
+        words = ["run", "--sites", str(hospitals), "--out", str(tmp_path / "run")]
+        assert main([*words, "--engine", "ray"]) == 130
+    assert next(ports, None) is None
     assert nothing_is_left(started)
