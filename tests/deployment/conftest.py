@@ -57,9 +57,9 @@ class Party:
         assert done.returncode == 0, f"{recipe}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def starts(self, recipe: str) -> subprocess.Popen[bytes]:
-        """Start a program that stays."""
-        words = ["bash", "-ec", self.written(recipe)]
+    def starts(self, recipe: str, *, without: str = "") -> subprocess.Popen[bytes]:
+        """Start a program that stays; `without` is a pattern of what to leave out."""
+        words = ["bash", "-ec", re.sub(without, "", self.written(recipe))]
         return self.programs.start(words, log=self.log(recipe).name)
 
     def log(self, recipe: str) -> Path:

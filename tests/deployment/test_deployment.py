@@ -42,13 +42,14 @@ def test_who_does_not_speak_tls_is_refused(federation, port):
         caller.post(address)
 
 
-def test_a_hospital_that_is_not_registered_is_refused(federation, newcomer, hospitals):
-    stranger = newcomer("stranger", federation.coordinator, hospitals / "lyon")
-    process = stranger.starts("supernode")
+@pytest.mark.parametrize("key", ["unknown key", "no key"])
+def test_a_hospital_that_is_not_registered_is_refused(federation, newcomer, hospitals, key):
+    stranger = newcomer(key.replace(" ", "-"), federation.coordinator, hospitals / "lyon")
+    option = "" if key == "unknown key" else r"--auth-supernode-private-key \S+ "
+    process = stranger.starts("supernode", without=option)
     assert process.wait(120) != 0
     assert "Exit Code: 305" in stranger.log("supernode").read_text(encoding="utf-8")
-    nodes = json.loads(federation.coordinator.types("online"))["nodes"]
-    assert len(nodes) == 3
+    assert len(json.loads(federation.coordinator.types("online"))["nodes"]) == 3
 
 
 @pytest.fixture(scope="module")
