@@ -55,6 +55,7 @@ def _add_partition(commands) -> None:
         parser.add_argument(
             f"--without-{modality}", type=int, default=0, metavar="N", help="sites that have none"
         )
+    parser.add_argument("--splits", type=Path, help="csv: patient, split[, site]")
     parser.add_argument("--encoder", default="unknown", help="what made the patch features")
     parser.add_argument("--out", type=Path, required=True)
 

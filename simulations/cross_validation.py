@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from fusion.config import RunConfig
 from fusion.errors import ConfigError
 from fusion.readers.cohort import Cohort, read_cohort
-from fusion.readers.findings import listed
-from fusion.readers.tables import patient_column, read_table
 from fusion.registry import nearest
 from fusion.seeding import generator
 from simulations.fold_folders import People
@@ -24,6 +22,7 @@ from simulations.folds import (
 )
 from simulations.joined_site import Part
 from simulations.partition import SMALL, Division, partition
+from simulations.splits import read_assigned, row_for_each
 from simulations.study import Options, Outcome, Plan, claimed, compare_folds
 
 PROTOCOLS = ("random", "hospital")
@@ -79,9 +78,10 @@ def cross_validate(design: Design, plan: Plan, options: Options) -> Outcome:
     _check(design)
     plan.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=plan.out, prefix=".cohort-") as folder:
-        people, data = _read(design, Path(folder) / "sites")
-        folds = list(_folds(design, people, plan))
-        with claimed(plan.out, _told(design, data, plan), plan.base):
+        whole = _read(design, Path(folder) / "sites")
+        people = _people(design, whole)
+        folds = list(_folds(design, people, whole, plan.base))
+        with claimed(plan.out, _told(design, whole.fingerprint, plan), plan.base):
             return compare_folds(people, folds, plan, options)
 
 
@@ -112,16 +112,20 @@ def _told(design: Design, data: str, plan: Plan) -> dict[str, str | int]:
     return {"command": "cross-validate", "data": data, "seed": plan.base.seed, **shaping}
 
 
-def _read(design: Design, folder: Path) -> tuple[People, str]:
-    """Return the cohort's patients, and a hash of its tables and bags."""
+def _read(design: Design, folder: Path) -> Cohort:
+    """Return the whole cohort as one site: every hospital is small here."""
     partition(design.cohort, out=folder, division=Division(by=design.by, min_patients=10**9))
-    whole = read_cohort(next(folder.iterdir()))
+    return read_cohort(next(folder.iterdir()))
+
+
+def _people(design: Design, whole: Cohort) -> People:
+    """Return the patients who take part."""
     column = "site" if design.by == "hospital" else design.by
     hospital = whole.clinical[column].to_numpy(str)
     kept = whole.has_slides if design.patients == "slides" else np.full(len(hospital), True)
     if design.small == "drop":
         names, counts = np.unique(hospital[kept], return_counts=True)
-        kept &= np.isin(hospital, names[counts >= design.min_patients])
+        kept = kept & np.isin(hospital, names[counts >= design.min_patients])
     rows = np.flatnonzero(kept)
     if not len(rows):
         raise ConfigError(
@@ -129,14 +133,13 @@ def _read(design: Design, folder: Path) -> tuple[People, str]:
             "Lower --min-patients."
         )
     part = Part(whole, hospital).pick(rows, hospital[rows])
-    return People([part.cohort], hospital[rows]), whole.fingerprint
+    return People([part.cohort], hospital[rows])
 
 
-def _folds(design: Design, people: People, plan: Plan) -> Iterator[Fold]:
+def _folds(design: Design, people: People, whole: Cohort, base: RunConfig) -> Iterator[Fold]:
     """Yield the folds with validation patients carved from each site's training patients."""
     site = small_pooled(people.hospital, min_patients=design.min_patients)
-    base = plan.base
-    for protocol, repeat, tested in _tested(design, people, base.seed):
+    for protocol, repeat, tested in _tested(design, people, whole, base.seed):
         seed = base.seed + repeat - 1
         for number in range(1, int(tested.max()) + 1):
             split = np.where(tested == number, "test", "train")
@@ -146,10 +149,12 @@ def _folds(design: Design, people: People, plan: Plan) -> Iterator[Fold]:
             yield carve_validation(site, people.event, fold, share=share)
 
 
-def _tested(design: Design, people: People, seed: int) -> Iterator[tuple[str, int, np.ndarray]]:
+def _tested(
+    design: Design, people: People, whole: Cohort, seed: int
+) -> Iterator[tuple[str, int, np.ndarray]]:
     """Yield protocol, repeat, and the fold that tests each patient (0 = none) of each repeat."""
     if design.folds_file is not None:
-        yield from _from_file(design.folds_file, people.cohorts[0])
+        yield from _from_file(design.folds_file, people, whole)
         return
     for repeat in range(1, design.repeats + 1):
         rng = generator(seed + repeat - 1, design.protocol, "folds")
@@ -168,23 +173,17 @@ def _check_share(share: float, asked: float) -> None:
         )
 
 
-def _from_file(file: Path, cohort: Cohort) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Yield the repeats of a file of folds; folds are numbered in sorted order of their names."""
-    table = read_table(file, what="File of folds", text=True)
-    patient = patient_column(table)
-    if "fold" not in table:
-        raise ConfigError(f"File of folds must have a column `fold`, got none in '{file.name}'.")
-    repeats = table["repeat"] if "repeat" in table else pd.Series("1", index=table.index)
-    for number, (name, rows) in enumerate(table.groupby(repeats), start=1):
-        fold = rows.set_index(patient)["fold"]
-        lacking = [one for one in cohort.patients if one not in fold.index]
-        if lacking or fold.index.duplicated().any():
-            raise ConfigError(
-                f"File of folds must name each patient once in a repeat, got "
-                f"{len(lacking)} missing ({listed(lacking)}) and "
-                f"{int(fold.index.duplicated().sum())} twice in repeat {name}. Complete it."
-            )
-        of = fold.loc[list(cohort.patients)].to_numpy(str)
-        words = sorted({word for word in of if word}, key=lambda word: (len(word), word))
-        places = {"": 0} | {word: place for place, word in enumerate(words, start=1)}
+def _from_file(file: Path, people: People, whole: Cohort) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Yield the repeats of a file of folds; folds are numbered in the order of their names."""
+    table = read_assigned(file, "fold")
+    repeats = table["repeat"].to_numpy(str) if "repeat" in table else np.full(len(table), "1")
+    for number, name in enumerate(_in_order(repeats), start=1):
+        rows = row_for_each(table[repeats == name], people.names, known=whole.patients)
+        of = rows["fold"].to_numpy(str)
+        places = {"": 0} | {word: place for place, word in enumerate(_in_order(of), start=1)}
         yield FROM_FILE, number, np.array([places[word] for word in of])
+
+
+def _in_order(words: np.ndarray) -> list[str]:
+    """Return the words there are, 2 before 10, without the empty one."""
+    return sorted({str(word) for word in words if word}, key=lambda word: (len(word), word))

@@ -16,6 +16,7 @@ from simulations.assignments import ALPHA, ASSIGNMENTS, Deal, Followed, assign
 from simulations.cohort import CohortFolder, read_cohort_folder
 from simulations.folders import whole_folder
 from simulations.site_folder import SiteSummary, sole_patient_column, write_site
+from simulations.splits import with_splits
 
 POOLED = "pooled-small"
 """Name of the site that the small hospitals are pooled into."""
@@ -40,6 +41,7 @@ class Division:
         seed: Decides who is dealt where, and which sites lack a modality.
         without_slides: Sites, drawn at random, whose slides are left out.
         without_omics: Sites, drawn among the others, whose omics are left out.
+        splits: csv with patient, split and perhaps site, which take the place of those columns.
     """
 
     by: str = "hospital"
@@ -50,6 +52,7 @@ class Division:
     seed: int = 1
     without_slides: int = 0
     without_omics: int = 0
+    splits: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ def partition(
     division = division or Division()
     _check(division)
     source = read_cohort_folder(cohort)
+    if division.splits is not None:
+        source = replace(source, clinical=with_splits(source.clinical, division.splits))
     hospitals = _hospitals(source.clinical, cohort, division)
     groups, dropped = _groups(hospitals, division)
     parts = _parts(source, groups, division)

@@ -1,6 +1,8 @@
 import json
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -64,6 +66,43 @@ def test_a_second_call_finds_everything_done(compared, words, capsys):
     told = capsys.readouterr()
     assert "2 of 2 runs are there already" in told.err
     assert "linear  federated" in told.out
+
+
+def children_of(parent):
+    """Return the processes that a process started, by number."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            number, rest = stat.read_text().split(" ", 1)
+            if int(rest.rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(number))
+    return found
+
+
+def wait_for(condition, seconds=300.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_killed_comparison_leaves_no_process_and_is_continued(words, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "simulations.cli", *words, "--out", str(out), "--jobs", "1"]
+    running = subprocess.Popen([*command, "--seeds", "3"], stderr=subprocess.DEVNULL)
+    first = out / "runs/sites-1-1/federated/linear/result.json"
+    wait_for(first.is_file)
+    workers = children_of(running.pid)
+    running.kill()
+    running.wait()
+    assert workers
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    written = first.stat().st_mtime_ns
+    assert main([*words, "--out", str(out), "--seeds", "3", "--jobs", "1"]) == 0
+    assert first.stat().st_mtime_ns == written
+    assert "of 3 runs are there already" in capsys.readouterr().err
+    assert pd.read_csv(out / "runs.csv")["seed"].tolist() == [1, 2, 3]
 
 
 def test_a_run_that_fails_is_told_at_the_end_and_the_others_are_kept(

@@ -234,10 +234,13 @@ def test_folds_of_a_file_are_used_and_an_empty_one_never_tests(cohort, tmp_path)
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda t: t.iloc[2:], r"each patient once in a repeat, got 2 missing"),
-        (lambda t: pd.concat([t, t.iloc[:1]]), r"got 0 missing .* and 1 twice in repeat 1"),
+        (lambda t: t.iloc[2:], r"each patient of the cohort, got no row for bergen-0000, b"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), r"got several rows for bergen-0000. Mend"),
         (lambda t: t.rename(columns={"fold": "part"}), "must have a column `fold`, got none"),
-        (lambda t: t.assign(patient="nobody" + t["patient"]), "72 missing"),
+        (
+            lambda t: pd.concat([t, t.iloc[:1].assign(patient="nobody")]),
+            "got a row, though nobody is called so, for nobody",
+        ),
     ],
 )
 def test_a_file_of_folds_that_does_not_fit_is_an_error(cohort, tmp_path, change, match):
