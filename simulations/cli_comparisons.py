@@ -38,7 +38,9 @@ def add_comparisons(add: AddCommand, show: Callable[[argparse.Namespace, "Outcom
     parser.add_argument(
         "--cohort", type=Path, required=True, help="clinical.csv, genomics, patches"
     )
-    parser.add_argument("--protocol", default="random", help="random, or hospital (whole ones)")
+    parser.add_argument(
+        "--protocol", default="random", help="random, hospital (whole ones), or both"
+    )
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--folds-file", type=Path, help="csv: patient, fold[, repeat]")

@@ -3,11 +3,12 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from fusion.config import RunConfig
+from fusion.config import RunConfig, names
 from fusion.errors import ConfigError
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.registry import nearest
@@ -38,7 +39,7 @@ class Design:
 
     Attributes:
         cohort: Folder with clinical.csv, genomics.parquet and patch_features/.
-        protocol: One of `PROTOCOLS`; a file of folds takes its place.
+        protocol: Of `PROTOCOLS`, comma-separated; a file of folds takes their place.
         folds: In each repeat.
         repeats: Number of divisions; the seed of repeat r is the run's seed + r - 1.
         min_patients: Hospitals with fewer are small.
@@ -87,7 +88,7 @@ def cross_validate(design: Design, plan: Plan, options: Options) -> Outcome:
 
 def _check(design: Design) -> None:
     words = (
-        ("--protocol", design.protocol, PROTOCOLS),
+        *(("--protocol", word, PROTOCOLS) for word in names(design.protocol) or ("",)),
         ("--small", design.small, SMALL),
         ("--patients", design.patients, ("all", "slides")),
     )
@@ -124,8 +125,8 @@ def _people(design: Design, whole: Cohort) -> People:
     hospital = whole.clinical[column].to_numpy(str)
     kept = whole.has_slides if design.patients == "slides" else np.full(len(hospital), True)
     if design.small == "drop":
-        names, counts = np.unique(hospital[kept], return_counts=True)
-        kept = kept & np.isin(hospital, names[counts >= design.min_patients])
+        found, counts = np.unique(hospital[kept], return_counts=True)
+        kept = kept & np.isin(hospital, found[counts >= design.min_patients])
     rows = np.flatnonzero(kept)
     if not len(rows):
         raise ConfigError(
@@ -156,13 +157,13 @@ def _tested(
     if design.folds_file is not None:
         yield from _from_file(design.folds_file, people, whole)
         return
-    for repeat in range(1, design.repeats + 1):
-        rng = generator(seed + repeat - 1, design.protocol, "folds")
-        if design.protocol == "random":
+    for protocol, repeat in product(names(design.protocol), range(1, design.repeats + 1)):
+        rng = generator(seed + repeat - 1, protocol, "folds")
+        if protocol == "random":
             found = random_folds(people.event, folds=design.folds, rng=rng)
         else:
             found = hospital_folds(people.hospital, people.event, folds=design.folds, rng=rng)
-        yield design.protocol, repeat, found
+        yield protocol, repeat, found
 
 
 def _check_share(share: float, asked: float) -> None:

@@ -139,8 +139,20 @@ def compare_folds(people: People, folds: Sequence[Fold], plan: Plan, options: Op
     against = check_plan(plan, options.against)
     _write_folds(people, folds, plan.out)
     trials = [trial for fold in folds for trial in plan.trials(fold, able=_able(people, fold))]
-    failures = tuple(_run_waiting(people, folds, trials, plan, options))
     sites = {fold.name: len(fold.trainers()) for fold in folds}
+    waiting = [trial for trial in trials if not trial.finished]
+    log.info("%d of %d runs are there already", len(trials) - len(waiting), len(trials))
+    failures = []
+    for ended in _folds_ended(people, folds, waiting, plan, options):
+        failures += ended
+        _write_tables(trials, sites, plan, against)
+    return Outcome(_write_tables(trials, sites, plan, against), tuple(failures))
+
+
+def _write_tables(
+    trials: Sequence[Trial], sites: Mapping[str, int], plan: Plan, against: str
+) -> Standings:
+    """Write the tables of everything that has finished."""
     rows, alone = rows_of(trials, trainers=sites)
     steps = plan.base.rounds * plan.base.training.local_steps
     standings = stand(rows, against=against, steps=steps)
@@ -148,16 +160,14 @@ def compare_folds(people: People, folds: Sequence[Fold], plan: Plan, options: Op
     if alone:
         text = pd.DataFrame(alone).to_csv(index=False, lineterminator="\n")
         write_atomically(plan.out / "local.csv", text.encode())
-    return Outcome(standings, failures)
+    return standings
 
 
-def _run_waiting(
-    people: People, folds: Sequence[Fold], trials: Sequence[Trial], plan: Plan, options: Options
-) -> Iterator[str]:
-    """Do the trials that have not finished; yield a sentence for each that failed."""
-    waiting = [trial for trial in trials if not trial.finished]
-    log.info("%d of %d runs are there already", len(trials) - len(waiting), len(trials))
-    by_name = {fold.name: fold for fold in folds}
+def _folds_ended(
+    people: People, folds: Sequence[Fold], waiting: Sequence[Trial], plan: Plan, options: Options
+) -> Iterator[list[str]]:
+    """Do the trials; yield a sentence for each that failed, whenever a fold has none left."""
+    by_name, failures = {fold.name: fold for fold in folds}, list[str]()
     left = Counter(trial.fold_name for trial in waiting)
     started, jobs = time.monotonic(), min(options.jobs, max(len(waiting), 1))
 
@@ -167,10 +177,14 @@ def _run_waiting(
     for count, done in enumerate(do_all(waiting, conduct, jobs=jobs, prepare=prepare), start=1):
         log.info("%s", _progress(done.task, done.problem, count, len(waiting), started))
         if done.problem:
-            yield f"{done.task.name}: {done.problem}"
-        left[done.task.fold_name] -= 1
-        if not left[done.task.fold_name] and not options.keep_sites:
-            shutil.rmtree(plan.sites(done.task.fold_name), ignore_errors=True)
+            failures.append(f"{done.task.name}: {done.problem}")
+        fold = done.task.fold_name
+        left[fold] -= 1
+        if not left[fold]:
+            if not options.keep_sites:
+                shutil.rmtree(plan.sites(fold), ignore_errors=True)
+            yield failures
+            failures = []
 
 
 def _progress(trial: Trial, problem: str | None, count: int, total: int, started: float) -> str:

@@ -216,6 +216,16 @@ def folds_file(path, cohort, change=lambda table: table):
 
 
 @pytest.mark.usefixtures("in_this_process")
+def test_both_protocols_stand_in_one_table(cohort, tmp_path):
+    design = Design(cohort, "random,hospital", folds=2, repeats=2, min_patients=10)
+    done = cross_validate(design, plan(tmp_path / "out", models=("ridge",)), Options())
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    assert runs.groupby("protocol").size().to_dict() == {"random": 4, "hospital": 4}
+    assert runs.groupby("repeat")["seed"].unique().str[0].to_dict() == {1: 1, 2: 2}
+    assert done.standings.means["protocol"].tolist() == ["random", "hospital"]
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_folds_of_a_file_are_used_and_an_empty_one_never_tests(cohort, tmp_path):
     def never(table):
         table.loc[table["fold"] == 2, "fold"] = ""

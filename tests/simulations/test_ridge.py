@@ -105,6 +105,13 @@ def test_figures_are_of_test_patients_and_near_the_exact_ones(features, patients
     assert found["within_sites"]["value"] == pytest.approx(within)
 
 
+def test_risk_bins_are_those_of_training_patients(features, patients):
+    risk = fitted(features, patients, 0.1)
+    strange = risk.copy()
+    strange[patients.rows("validation")] = 1e6
+    assert judge(strange, patients, CONFIG) == judge(risk, patients, CONFIG)
+
+
 def test_scaling_is_of_known_training_patients_and_the_unknown_are_0():
     # training rows 0 and 1 have mean 2 and SD 1; row 3 is not known
     values = np.array([[1.0], [3.0], [6.0], [99.0]])
@@ -124,9 +131,15 @@ def test_age_is_one_more_column_and_other_omics_follow_the_settings(cohorts):
 
 
 def test_test_patients_do_not_move_the_model(cohorts):
-    plain = judge_ridge("ridge", cohorts, CONFIG)
-    changed = replace(cohorts[2], time=cohorts[2].time[::-1].copy())
-    again = judge_ridge("ridge", [*cohorts[:2], changed], CONFIG)
+    plain = judge_ridge("ridge+age", cohorts, CONFIG)
+    rna = replace(cohorts[2].tables["rna"], values=cohorts[2].tables["rna"].values * 3.0)
+    changed = replace(
+        cohorts[2],
+        time=cohorts[2].time[::-1].copy(),
+        tables={"rna": rna},
+        clinical=cohorts[2].clinical.assign(age="900"),
+    )
+    again = judge_ridge("ridge+age", [*cohorts[:2], changed], CONFIG)
     assert (again["penalty"], again["validation"]) == (plain["penalty"], plain["validation"])
     assert again["concordance"] != plain["concordance"]
 
