@@ -20,6 +20,7 @@ from fusion.errors import ConfigError
 from fusion.models.build import MODELS
 from fusion.registry import nearest
 from fusion.training.checkpoint import write_atomically
+from simulations.alone import able_alone
 from simulations.figures import rows_of
 from simulations.fold_folders import SETTINGS, People, write_fold
 from simulations.folds import Fold
@@ -138,7 +139,12 @@ def compare_folds(people: People, folds: Sequence[Fold], plan: Plan, options: Op
     """
     against = check_plan(plan, options.against)
     _write_folds(people, folds, plan.out)
-    trials = [trial for fold in folds for trial in plan.trials(fold, able=_able(people, fold))]
+    components = plan.base.data.components
+    trials = [
+        trial
+        for fold in folds
+        for trial in plan.trials(fold, able=able_alone(people, fold, components))
+    ]
     sites = {fold.name: len(fold.trainers()) for fold in folds}
     waiting = [trial for trial in trials if not trial.finished]
     log.info("%d of %d runs are there already", len(trials) - len(waiting), len(trials))
@@ -192,12 +198,6 @@ def _progress(trial: Trial, problem: str | None, count: int, total: int, started
     left = spent / count * (total - count)
     told = f"failed: {problem}" if problem else "done"
     return f"{count}/{total} {trial.name}: {told}; {spent:.1f} min, about {left:.1f} min left"
-
-
-def _able(people: People, fold: Fold) -> list[str]:
-    """Return the sites that have an event to train on alone."""
-    seen = (fold.split == "train") & people.event
-    return [name for name in fold.trainers() if (seen & (fold.site == name)).any()]
 
 
 def _write_folds(people: People, folds: Sequence[Fold], out: Path) -> None:

@@ -93,12 +93,12 @@ class Plan:
     out: Path
     keep_models: bool = False
 
-    def trials(self, fold: Fold, *, able: Sequence[str]) -> Iterator[Trial]:
+    def trials(self, fold: Fold, *, able: Mapping[str, str]) -> Iterator[Trial]:
         """Yield the trials of a fold.
 
         Args:
             fold: The division of patients.
-            able: Sites that have an event to train on alone.
+            able: Sites that can train alone, with their own `data.components`.
 
         Source: own.
         """
@@ -106,7 +106,8 @@ class Plan:
             settings = ("pooled",) if model in REFERENCES else self.settings
             for setting in settings:
                 for site in able if setting == "local" else ("",):
-                    yield self._trial(fold, model, setting, site)
+                    trial = self._trial(fold, model, setting, site)
+                    yield _with_components(trial, able[site]) if site else trial
 
     def sites(self, fold: str) -> Path:
         """Return the folder of a fold's site folders."""
@@ -139,6 +140,11 @@ class Plan:
             config=config,
             keep_model=self.keep_models,
         )
+
+
+def _with_components(trial: Trial, components: str) -> Trial:
+    data = replace(trial.config.data, components=components)
+    return replace(trial, config=replace(trial.config, data=data))
 
 
 def conduct(trial: Trial) -> None:

@@ -9,7 +9,7 @@ from fusion.config import from_flat
 from fusion.errors import FederationError
 from fusion.readers.cohort import read_cohort
 from fusion.readers.folds import assign_split
-from simulations import trials
+from simulations import trials as module
 from simulations.fold_folders import People, write_fold
 from simulations.folds import Fold
 from simulations.trials import Plan, conduct
@@ -39,11 +39,13 @@ def plan(tmp_path):
 def trial(people, fold, plan):
     """A trial that has not been run; its site folders are there."""
     write_fold(people, fold, plan.sites(fold.name))
-    return next(plan.trials(fold, able=[]))
+    return next(plan.trials(fold, able={}))
 
 
 def test_reference_models_are_pooled_and_local_ones_train_where_they_can(fold, plan):
-    found = [(t.model, t.setting, t.site) for t in plan.trials(fold, able=["lyon", "porto"])]
+    found = [
+        (t.model, t.setting, t.site) for t in plan.trials(fold, able={"lyon": "", "porto": ""})
+    ]
     assert found == [
         ("linear", "federated", ""), ("linear", "pooled", ""),
         ("linear", "local", "lyon"), ("linear", "local", "porto"), ("ridge", "pooled", ""),
@@ -109,10 +111,10 @@ def test_a_test_site_that_falls_out_fails_the_trial(trial):
 
 def test_a_trial_that_dies_in_the_middle_has_no_result(trial, monkeypatch):
     def die(config):
-        (trials.Path(config.out) / "result.json").write_text("{}")
+        (module.Path(config.out) / "result.json").write_text("{}")
         raise FederationError("The power went.")
 
-    monkeypatch.setattr(trials, "run_inline", die)
+    monkeypatch.setattr(module, "run_inline", die)
     with pytest.raises(FederationError, match="The power went"):
         conduct(trial)
     assert not trial.finished
