@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^ *```(?:sh|toml) (\S+)\n(.*?)^ *```$", re.M | re.S)
 HOSPITALS = ("bergen", "lyon", "porto")
 TOLERANCE = 1e-5
-LOOK = 5.0
-"""Seconds between looks; each starts a program, which takes a second of a core."""
+LOOK = 8.0
+"""Seconds between looks at a run; each starts a program, which takes a second of a core."""
 LONG = 600.0
 """Seconds after which a step has failed; a quiet machine needs a tenth."""
 
@@ -101,12 +101,12 @@ class Federation:
         return json.loads((self.out / "result.json").read_text(encoding="utf-8"))
 
 
-def wait_for(done: Callable[[], Any], what: str) -> None:
+def wait_for(done: Callable[[], Any], what: str, *, every: float = LOOK) -> None:
     """Look until something is so."""
     deadline = time.monotonic() + LONG
     while not done():
         assert time.monotonic() < deadline, f"waited {LONG:g} s for {what}"
-        time.sleep(LOOK)
+        time.sleep(every)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def start(folder: Path, programs: Programs, sites: Path) -> Federation:
         send(hospital.folder / "keys" / f"{name}.pub", coordinator.folder / "hospitals")
         replace(coordinator, places={**coordinator.places, "lyon": name}).types("register")
         hospital.keeps("supernode", "9094")
-    wait_for(lambda: everybody(coordinator), "three SuperNodes to be online")
+    wait_for(lambda: everybody(coordinator), "three SuperNodes to be online", every=1.0)
     return Federation(coordinator, hospitals)
 
 
