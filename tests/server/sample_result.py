@@ -40,8 +40,9 @@ RECORDED: dict[str, Any] = {
     "model": {
         "name": "gated", "title": "Gated fusion", "modalities": ["slides", "omics"],
         "paper": "Chen et al. 2020, Pathomic Fusion, IEEE Transactions on Medical Imaging",
-        "parameters": 214817, "macs_per_patient": 1938400, "objective": "cox",
-        "couples_patients": True, "chosen_on": "validation", "chosen_round": 15, "rounds": 20,
+        "parameters": 214817, "local_parameters": 0, "macs_per_patient": 1938400,
+        "objective": "cox", "couples_patients": True, "chosen_on": "validation",
+        "chosen_round": 15, "rounds": 20,
         "file": "model.safetensors", "sha256": HASH,
     },
     "inputs": {
