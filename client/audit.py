@@ -36,7 +36,7 @@ def audit(
 
     Source: own.
     """
-    complete = torch.stack(list(data.present.values())).all(0)
+    complete = torch.stack(list(data.present.values())).all(0).tolist()
     audited = [row for row in rows if complete[row]]
     audited = audited if len(audited) > 1 else []
     exact = copy.deepcopy(model).double().eval()

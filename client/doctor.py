@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from fusion.config import DataConfig
+from fusion.device import choose_device, describe_device
 from fusion.readers.cohort import Cohort, inspect_cohort
 from fusion.readers.findings import counted
 from fusion.readers.omics import omics_vector
 from fusion.readers.scaling import BEYOND, clipped_shares
+from fusion.readers.site import read_site_description
 from fusion.readers.slides import SlideCheck
 
 _YEAR = 365.25
@@ -54,13 +56,17 @@ def examine(folder: Path) -> Examination:
     inspection = inspect_cohort(folder)
     cohort, found = inspection.cohort, inspection.findings
     return Examination(
-        lines=() if cohort is None else tuple(_told(cohort, inspection.slides)),
+        lines=() if cohort is None else (*_told(cohort, inspection.slides), _device(folder)),
         warnings=(
             *(finding.message for finding in found if not finding.fatal),
             *(() if cohort is None else (*_short(cohort), *_unscaled(cohort))),
         ),
         problems=tuple(finding.message for finding in found if finding.fatal),
     )
+
+
+def _device(folder: Path) -> str:
+    return describe_device(choose_device(read_site_description(folder).device))
 
 
 def _told(cohort: Cohort, slides: SlideCheck) -> list[str]:

@@ -11,12 +11,14 @@ import pandas as pd
 from client.heads import head_for
 from client.settings import STATE
 from fusion.config import RunConfig, from_flat, numbers
+from fusion.device import choose_device, make_repeatable
 from fusion.errors import ModelFileError, SiteError
 from fusion.modalities import CLINICAL, SLIDES
 from fusion.readers.cohort import Cohort, read_roster
 from fusion.readers.findings import counted, listed
 from fusion.readers.omics import align, held_tables, omics_vector, positions
 from fusion.readers.roster import Roster
+from fusion.readers.site import read_site_description
 from fusion.survival.baseline import Baseline
 from fusion.training.checkpoint import load_arrays, write_atomically
 from fusion.training.data import PatientData
@@ -71,8 +73,11 @@ def predict(folder: Path, model: Path, *, state: Path | None = None) -> Predicti
     plan, run = finished.plan, finished.run
     cohort = _unfollowed(read_roster(folder))
     warnings = _warnings(cohort, plan)
-    data = PatientData(cohort, _fitting(plan, cohort), max_patches=run.data.max_patches)
-    network = build_network(plan, run)
+    device = choose_device(read_site_description(folder).device)
+    make_repeatable(device)
+    fitting, most = _fitting(plan, cohort), run.data.max_patches
+    data = PatientData(cohort, fitting, max_patches=most, device=device)
+    network = build_network(plan, run).to(device)
     head = head_for(state or folder / STATE, finished.arrays) if finished.local else {}
     load_weights(network, {**head, **finished.arrays})
     horizons = numbers(run.evaluation.horizons, "evaluation.horizons")
@@ -136,9 +141,8 @@ def _table(
     rows = range(len(data))
     risk = log_hazards(network, data, rows)
     curves = network.objective.survival(risk, times=np.array(horizons), baseline=baseline)
-    absent = [
-        "+".join(name for name, held in data.present.items() if not held[row]) for row in rows
-    ]
+    present = {name: held.tolist() for name, held in data.present.items()}
+    absent = ["+".join(name for name, held in present.items() if not held[row]) for row in rows]
     columns: dict[str, Any] = {"patient": data.cohort.patients, "risk": risk}
     columns |= {f"survival_{h:g}": curves[:, place] for place, h in enumerate(horizons)}
     return pd.DataFrame(columns | {"missing": absent})

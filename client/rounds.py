@@ -37,7 +37,7 @@ class Task:
         self.run, self.words = settings.run, words
         self.site: Site = open_site(settings)
         self.data: PatientData = open_patients(settings, words["plan"])
-        self.network: SurvivalNetwork = open_network(settings.run, words["plan"])
+        self.network: SurvivalNetwork = open_network(settings.run, words["plan"], self.site.device)
         self.head = OwnHead(settings, words, self.network)
         self.shared = model
         load_weights(self.network, {**self.head.arrays, **model})

@@ -5,12 +5,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from client.settings import Settings
 from fusion.config import RunConfig, names
+from fusion.device import choose_device, make_repeatable
 from fusion.readers.bags import BagReader, Room
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.readers.folds import assign_split
+from fusion.readers.site import read_site_description
 from fusion.training.data import PatientData
 from fusion.training.plan import Plan, SurvivalNetwork, build_network
 
@@ -25,6 +28,7 @@ class Site:
         cohort: What the folder holds.
         split: `train`, `validation` or `test` for each patient.
         bags: Reader of their patches, with its memory.
+        device: Where the site computes.
 
     Privacy: holds patient data; nothing here leaves the site.
 
@@ -34,6 +38,7 @@ class Site:
     cohort: Cohort
     split: np.ndarray
     bags: BagReader
+    device: torch.device
 
     def rows(self, split: str) -> list[int]:
         """Return the patients of one split; nobody if it holds one patient alone.
@@ -78,17 +83,18 @@ def open_patients(settings: Settings, plan_text: str) -> PatientData:
             read_plan(plan_text),
             bags=site.bags,
             max_patches=settings.run.data.max_patches,
+            device=site.device,
         )
     return patients[key]
 
 
 @lru_cache(maxsize=2)
-def open_network(run: RunConfig, plan_text: str) -> SurvivalNetwork:
-    """Return the run's network; whoever asks for it puts its own weights in first.
+def open_network(run: RunConfig, plan_text: str, device: torch.device) -> SurvivalNetwork:
+    """Return the run's network where a site computes; whoever asks puts its own weights in first.
 
     Source: own.
     """
-    return build_network(read_plan(plan_text), run)
+    return build_network(read_plan(plan_text), run).to(device)
 
 
 class _Memory:
@@ -112,7 +118,9 @@ def _read_site(folder: Path, run: RunConfig, room: Room) -> Site:
     split = assign_split(
         cohort, validation=run.split.validation, test=run.split.test, seed=run.seed
     )
-    return Site(cohort, split, cohort.bags(room))
+    device = choose_device(read_site_description(folder).device)
+    make_repeatable(device)
+    return Site(cohort, split, cohort.bags(room), device)
 
 
 @lru_cache(maxsize=8)

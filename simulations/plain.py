@@ -175,12 +175,16 @@ class _Loop:
         return replace(answer, model=model, sums=sums), weight
 
     def _examined(self, member: _Member, model: Arrays, split: str) -> Answer:
-        load_weights(self.network, dict(model))
+        load_weights(self._at(member), dict(model))
         sums = examine(self.network, member.data, member.site.rows(split), self.yardstick)
         return Answer(member.name, {}, {}, sums, {})
 
+    def _at(self, member: _Member) -> SurvivalNetwork:
+        """Return the network, moved to where the member computes."""
+        return self.network.to(member.data.device)
+
     def _audit(self, member: _Member, split: str, background: Mapping[str, torch.Tensor]) -> None:
-        audit(self.network.model, member.data, member.site.rows(split), background)
+        audit(self._at(member).model, member.data, member.site.rows(split), background)
 
     def _judge(self, model: Arrays, number: int, answers: Sequence[Answer]) -> None:
         """Remember the best model on validation; the next risk bins follow this one."""
@@ -201,8 +205,8 @@ class _Loop:
         grid, model = self.yardstick.time_grid, self.network.model
         rows = [member.site.rows("train") for member in self.trainers]
         pairs = list(zip(self.trainers, rows, strict=True))
-        sums = [refer(self.network, member.data, own, grid) for member, own in pairs]
-        means = [embedding_means(model, member.data, own) for member, own in pairs]
+        sums = [refer(self._at(member), member.data, own, grid) for member, own in pairs]
+        means = [embedding_means(self._at(member).model, member.data, own) for member, own in pairs]
         self.yardstick = self._reference(sums)
         background = sum(means[1:], start=means[0]).mean()
         if self.config.audit.background == "input-mean":

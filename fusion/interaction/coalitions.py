@@ -44,7 +44,7 @@ def coalition_values(
     """
     names = _checked(embeddings, background)
     shown = {name: embeddings[name].double() for name in names}
-    hidden = {name: background[name].double().expand_as(shown[name]) for name in names}
+    hidden = {name: background[name].to(shown[name]).expand_as(shown[name]) for name in names}
     columns = []
     for coalition in range(1 << len(names)):
         visible = {

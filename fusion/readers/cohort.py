@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+from fusion.device import choose_device
 from fusion.errors import SiteError
 from fusion.readers.catalogue import Catalogue, read_catalogue
 from fusion.readers.findings import Finding, Findings, counted
@@ -236,6 +237,7 @@ def _read_followed(description: SiteDescription, findings: Findings) -> _Parts:
 def _read_parts(
     description: SiteDescription, outcomes: Outcomes | None, findings: Findings
 ) -> _Parts:
+    findings.attempt(lambda: choose_device(description.device))
     patients = outcomes.patients if outcomes else ()
     tables = {
         name: read_omics(path, name=name, patients=patients, findings=findings)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fusion.device import DEVICES
 from fusion.errors import SiteError
 from fusion.readers.formats.registry import FORMATS, PARQUET
 from fusion.registry import nearest
@@ -17,7 +18,7 @@ TIME_UNITS: Mapping[str, float] = {"days": 1.0, "months": 30.4375, "years": 365.
 """Days in each unit of follow-up that a clinical table may use."""
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
-    "": ("name", "role", "features", "clinical", "omics"),
+    "": ("name", "role", "device", "features", "clinical", "omics"),
     "features": ("folder", "file", "format", "encoder", "width", "missing"),
     "clinical": (
         "file", "patient", "slide", "time", "time_unit", "event", "event_value", "censored_value",
@@ -86,6 +87,7 @@ class SiteDescription:
         features: None = the site has no slides.
         clinical: The outcomes.
         omics: Table name to file; empty = the site has no omics.
+        device: `auto`, `cpu` or `cuda`.
     """
 
     name: str
@@ -93,6 +95,7 @@ class SiteDescription:
     features: FeatureFolder | None
     clinical: ClinicalTable
     omics: Mapping[str, Path]
+    device: str = "auto"
 
 
 def read_site_description(folder: Path) -> SiteDescription:
@@ -119,6 +122,7 @@ def read_site_description(folder: Path) -> SiteDescription:
         features=None if features is None else _features(folder, features),
         clinical=_clinical(folder, clinical or {}),
         omics=_omics(folder, tree.get("omics", {})),
+        device=_one_of(_text(tree, "device", "auto"), DEVICES, "device"),
     )
 
 

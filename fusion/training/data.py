@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from fusion.modalities import SLIDES
@@ -15,6 +15,8 @@ from fusion.readers.omics import align, held_tables, omics_vector
 from fusion.seeding import digest, generator
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class PatientData:
         plan: What the sites agreed on.
         max_patches: Patches a patient drawn for each training step.
         bags: A reader of the cohort's patches that may hold some already; a new one if None.
+        device: Where its tensors live; a network that reads them must be there too.
 
     Privacy: holds patient data; nothing here leaves the site.
 
@@ -49,23 +52,30 @@ class PatientData:
     """
 
     def __init__(
-        self, cohort: Cohort, plan: Plan, *, max_patches: int, bags: BagReader | None = None
+        self,
+        cohort: Cohort,
+        plan: Plan,
+        *,
+        max_patches: int,
+        bags: BagReader | None = None,
+        device: torch.device = CPU,
     ) -> None:
         self.cohort, self.plan, self.max_patches = cohort, plan, max_patches
-        self.time = torch.tensor(cohort.time)
-        self.event = torch.tensor(cohort.event)
+        self.device = device
+        self.time = torch.tensor(cohort.time, device=device)
+        self.event = torch.tensor(cohort.event, device=device)
         tables = held_tables(cohort, plan.tables)
         vector = align(
             omics_vector(cohort, tables=tables, clinical=plan.clinical), plan.scaling.names
         )
         self.vectors = {
-            modality: torch.tensor(values)
+            modality: torch.tensor(values, device=device)
             for modality, values in plan.transform_vectors(vector).items()
         }
         has = {modality: plan.present(vector, modality) for modality in self.vectors}
         has |= {SLIDES: cohort.has_slides}
         self.present: dict[str, Bool[Tensor, " patient"]] = {
-            modality: torch.tensor(has[modality]) for modality in plan.modalities
+            modality: torch.tensor(has[modality], device=device) for modality in plan.modalities
         }
         if SLIDES in plan.modalities:
             self.bags = bags or cohort.bags()
@@ -79,6 +89,10 @@ class PatientData:
         """Return each patient's seed in one training step."""
         return [draw.key(self.cohort.patients[row]) for row in rows]
 
+    def places(self, rows: Sequence[int]) -> Int64[Tensor, " row"]:
+        """Return patients' positions as an index into this object's tensors."""
+        return torch.tensor(list(rows), dtype=torch.int64, device=self.device)
+
     def batch(self, rows: Sequence[int], keys: Sequence[int]) -> Batch:
         """Return patients with freshly drawn patches.
 
@@ -89,7 +103,7 @@ class PatientData:
         Returns:
             Padded bags and vectors.
         """
-        picked = torch.tensor(list(rows), dtype=torch.int64)
+        picked = self.places(rows)
         inputs: dict[str, Bags | Float[Tensor, "patient feature"]] = {
             modality: values[picked] for modality, values in self.vectors.items()
         }
@@ -117,7 +131,9 @@ class PatientData:
         features = np.zeros((len(bags), longest, self._width), dtype=np.float32)
         for place, bag in enumerate(bags):
             features[place, : len(bag)] = self.plan.transform_patches(bag)
-        return Bags(torch.from_numpy(features), torch.from_numpy(mask))
+        return Bags(
+            torch.as_tensor(features, device=self.device), torch.as_tensor(mask, device=self.device)
+        )
 
     def _slides(self, rows: tuple[int, ...], keys: Sequence[int]) -> Bags:
         """Return the drawn bags; a batch whose bags all fit whole is the same in every step."""

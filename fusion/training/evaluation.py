@@ -36,7 +36,7 @@ def embed(
     Source: own.
     """
     model.eval()
-    picked = torch.tensor(list(rows), dtype=torch.int64)
+    picked = data.places(rows)
     present = {modality: mask[picked] for modality, mask in data.present.items()}
     embeddings = {
         name: _embed_slides(model, data, rows)
@@ -56,7 +56,7 @@ def log_hazards(
     Source: own.
     """
     embeddings, present = embed(network.model, data, rows)
-    return network.model.fuse(embeddings, present).double().numpy()
+    return network.model.fuse(embeddings, present).double().cpu().numpy()
 
 
 @torch.no_grad()
@@ -77,9 +77,10 @@ def embed_mean_input(
     Source: own.
     """
     model.eval()
-    vectors = {name: torch.zeros(1, width) for name, width in widths.items()}
+    device = next(model.parameters()).device
+    vectors = {name: torch.zeros(1, width, device=device) for name, width in widths.items()}
     inputs = {
-        name: Bags(vector[:, None], torch.ones(1, 1, dtype=torch.bool))
+        name: Bags(vector[:, None], torch.ones(1, 1, dtype=torch.bool, device=device))
         if name == SLIDES
         else vector
         for name, vector in vectors.items()

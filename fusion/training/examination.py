@@ -139,9 +139,12 @@ def _loss(
 ) -> Float[np.ndarray, "2"]:
     """Return the summed loss and what it is a sum over: events if patients are coupled."""
     weight = float(event.sum()) if network.objective.couples_patients else float(len(risk))
+    device = next(network.parameters()).device
     with torch.no_grad():
         mean = network.objective.loss(
-            torch.tensor(risk), time=torch.tensor(time), event=torch.tensor(event)
+            torch.tensor(risk, device=device),
+            time=torch.tensor(time, device=device),
+            event=torch.tensor(event, device=device),
         )
     return np.array([float(mean) * weight, weight])
 

@@ -140,7 +140,7 @@ def _forward(
     network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw
 ) -> LogHazards:
     keys = data.keys(rows, draw)
-    set_dropout_keys(network.model, torch.tensor(keys, dtype=torch.int64))
+    set_dropout_keys(network.model, torch.tensor(keys, dtype=torch.int64, device=data.device))
     outputs = network.model(data.batch(rows, keys))
     set_dropout_keys(network.model, None)
     return outputs
@@ -149,7 +149,7 @@ def _forward(
 def _loss(
     network: SurvivalNetwork, outputs: LogHazards, data: PatientData, rows: Sequence[int]
 ) -> Tensor:
-    picked = torch.tensor(list(rows), dtype=torch.int64)
+    picked = data.places(rows)
     return network.objective.loss(outputs, time=data.time[picked], event=data.event[picked])
 
 
