@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from client.doctor import examine
 from simulations.synthetic import make_hospitals
@@ -72,3 +73,16 @@ def test_unscaled_genes_are_seen(hospital):
     table.iloc[:, 1:] = table.iloc[:, 1:] * np.float32(100)
     table.to_parquet(hospital / "rna.parquet", index=False)
     assert any("rna looks unscaled" in warning for warning in examine(hospital).warnings)
+
+
+def test_where_the_site_computes_is_told(hospital):
+    described = hospital / "site.toml"
+    described.write_text(f'device = "cpu"\n{described.read_text()}')
+    assert examine(hospital).lines[-1].startswith("Computes on the processor (")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU on this machine")
+def test_a_gpu_that_is_asked_for_and_absent_is_a_problem(hospital):
+    described = hospital / "site.toml"
+    described.write_text(f'device = "cuda"\n{described.read_text()}')
+    assert any("no GPU here" in problem for problem in examine(hospital).problems)

@@ -15,6 +15,7 @@ def test_description_joins_paths_to_the_folder_and_fills_defaults(make_site):
     assert described.features.folder == folder / "patch_features"
     assert described.clinical.file == folder / "clinical.csv"
     assert described.omics == {"rna": folder / "rna.csv"}
+    assert described.device == "auto"
 
 
 def test_site_without_slides_and_without_omics_is_described(make_site):
@@ -36,6 +37,8 @@ def test_missing_slides_may_be_listed_with_any_suffix(make_site):
         ("name = 'a,b'", "without comma and slash, got 'a,b'"),
         ("name = 'x'\nnam = 'y'", "got 'nam' in site.toml. Did you mean 'name'"),
         (BASE + "role = 'tran'", "role must be one of train, evaluate-only, got 'tran'"),
+        (BASE + "device = 'gpu'", "device must be one of auto, cpu, cuda, got 'gpu'"),
+        (BASE + "device = 0", "'device' must be a text, got 0"),
         (
             BASE + "[features]\nencoder='e'\nwidht=3",
             "'widht' in .features. .* Did you mean 'width'",
