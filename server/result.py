@@ -170,6 +170,10 @@ def _inputs(agreement: Agreement, config: RunConfig) -> dict[str, Any]:
         "clip": config.data.clip,
         "clipped_share": agreement.clipped,
         "scaling": config.data.scaling,
+        "components": {
+            name: {"number": one.number, "variance_share": one.share}
+            for name, one in plan.projections.items()
+        },
         "cuts": list(plan.edges[1:-1]),
     }
 

@@ -203,7 +203,7 @@ def principal_components(sums: ProductSums, *, number: int, name: str) -> Projec
             f"{number}. Lower it."
         )
     weights = _signed(axes[:, :number]) / np.sqrt(variances[:number])
-    share = float(variances[:number].sum() / np.trace(covariance))
+    share = min(float(variances[:number].sum() / np.trace(covariance)), 1.0)
     return Projection(weights, mean @ weights, share)
 
 

@@ -1,6 +1,7 @@
 """The audit's section: how much the model uses its modalities together, site by site."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from server.report.axes import Axis
@@ -30,7 +31,8 @@ def interaction(audit: Mapping[str, Any], modalities: Sequence[str]) -> dict[str
 
     Returns:
         `rows` (federation first, then sites) with bars, `conventions`, `ranking` (concordance
-        of the full model, of its additive part, of each modality alone), `legend`.
+        of the full model, of its additive part, of each modality alone), `pairs` (where there are
+        three modalities or more), `legend`.
 
     Source: own.
     """
@@ -40,6 +42,7 @@ def interaction(audit: Mapping[str, Any], modalities: Sequence[str]) -> dict[str
     return {
         "rows": rows, "width": WIDTH, "legend": [modality(name) for name in modalities],
         "conventions": list(_conventions(audit["shares"])),
+        "pairs": list(_pairs(audit["pairs"], modalities)),
         "ranking": list(_ranking(audit.get("concordance", {}), modalities)),
         "heterogeneity": audit.get("heterogeneity", {}).get("local"),
         "r2": audit["shares"]["variance"].get("r2_additive"),
@@ -84,6 +87,20 @@ def _conventions(shares: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "name": name, "meaning": meaning, "figure": figure,
             "warning": figure.get("warning"), "primary": name == "local",
         }  # fmt: skip
+
+
+def _pairs(pairs: Mapping[str, Any], modalities: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield each pair's share, largest first; of two modalities the pair is the whole."""
+    if len(modalities) < 3:
+        return
+    errors = pairs.get("standard_errors", {})
+    named = [
+        (one, other, pairs.get(f"{one}+{other}")) for one, other in combinations(modalities, 2)
+    ]
+    for one, other, share in sorted(named, key=lambda pair: -(pair[2] or 0.0)):
+        title = f"{modality(one)} with {modality(other)}"
+        error = errors.get(f"{one}+{other}")
+        yield {"title": title[:1].upper() + title[1:], "share": share, "standard_error": error}
 
 
 def _ranking(concordance: Mapping[str, Any], modalities: Sequence[str]) -> Iterator[Any]:

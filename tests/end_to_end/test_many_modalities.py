@@ -54,7 +54,14 @@ def test_a_site_without_a_table_lacks_that_modality(four):
 
 def test_the_report_names_each(four):
     page = render(four.result)
-    for title in ("Without rna", "Without cnv", "Without clinical data", "Rna alone"):
+    for title in (
+        "Without rna",
+        "Without cnv",
+        "Without clinical data",
+        "Rna alone",
+        "Which kinds of data work together",
+        "Rna with cnv",
+    ):
         assert title in page
 
 

@@ -50,6 +50,7 @@ RECORDED: dict[str, Any] = {
         "clinical": ["age"], "features_used": 1591, "features_dropped": 12,
         "features_hash": HASH, "clip": 5.0, "clipped_share": 0.0031,
         "scaling": "federated", "cuts": [],
+        "components": {"rna": {"number": 12, "variance_share": 0.49}},
     },
     "privacy": {
         "differential_privacy": False,

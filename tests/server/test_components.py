@@ -155,7 +155,10 @@ def test_a_federation_finds_the_components_of_its_pooled_patients(run, name, num
 
 
 def test_the_model_reads_the_components_alone(run):
-    assert Plan.from_text(run.plan).widths == {"slides": 2, "omics": 3}
+    plan = Plan.from_text(run.plan)
+    assert plan.widths == {"slides": 2, "omics": 3}
+    told = run.result["inputs"]["components"]["rna"]
+    assert told == {"number": 3, "variance_share": plan.projections["rna"].share}
     assert run.result["rounds"][1]["failed"] == []
 
 

@@ -79,6 +79,24 @@ more than chance (I²; Cochran's Q = {{ between.cochran_q | number(1) }} on
 {{ between.min_patients }} audited patients left out.{% endif %}</p>
 {% endif %}
 
+{% if interaction.pairs %}
+<section class="keep">
+<h3>Which kinds of data work together</h3>
+<p>The share of a patient's score that each two kinds add only in combination, averaged over
+patients.</p>
+<table class="narrow">
+<thead><tr><th scope="col">Pair</th><th scope="col" class="num">Share</th>
+<th scope="col" class="num">Standard error</th></tr></thead>
+<tbody>
+{% for row in interaction.pairs %}
+<tr><th scope="row">{{ row.title }}</th>
+<td class="num strong">{{ row.share | percent }}</td>
+<td class="num">{{ row.standard_error | percent }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+</section>
+{% endif %}
 {% if interaction.ranking %}
 <h3>What the combination buys in ranking</h3>
 <p>Concordance of the same patients, compared within their sites, when parts of the score are

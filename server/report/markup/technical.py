@@ -89,6 +89,10 @@ before any test figure was computed.
 <tr><th scope="row">Clinical columns</th><td>{{ inputs.clinical | listing }}</td></tr>
 <tr><th scope="row">Omics features</th><td>{{ inputs.features_used | number(0) }} used,
 {{ inputs.features_dropped | number(0) }} left out because not every site has them</td></tr>
+{% for name, one in inputs.components.items() %}
+<tr><th scope="row">Components of {{ name }}</th><td>{{ one.number }}, which hold
+{{ one.variance_share | percent(0) }} of its variance</td></tr>
+{% endfor %}
 <tr><th scope="row">Cut to ±</th><td>{% if inputs.clip %}{{ inputs.clip | setting }}
 {%- if inputs.clipped_share is not none %}
  ({{ inputs.clipped_share | percent(2) }} of values){% endif %}
