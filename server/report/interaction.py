@@ -42,7 +42,7 @@ def interaction(audit: Mapping[str, Any], modalities: Sequence[str]) -> dict[str
     return {
         "rows": rows, "width": WIDTH, "legend": [modality(name) for name in modalities],
         "conventions": list(_conventions(audit["shares"])),
-        "pairs": list(_pairs(audit["pairs"], modalities)),
+        "pairs": list(_pairs(audit.get("pairs", {}), modalities)),
         "ranking": list(_ranking(audit.get("concordance", {}), modalities)),
         "heterogeneity": audit.get("heterogeneity", {}).get("local"),
         "r2": audit["shares"]["variance"].get("r2_additive"),
