@@ -71,7 +71,8 @@ before any test figure was computed.
 <tr><th scope="row">Model</th><td>{{ model.title }} ({{ model.name }})</td></tr>
 <tr><th scope="row">Published as</th><td>{{ model.paper }}</td></tr>
 <tr><th scope="row">Parameters</th><td>{{ model.parameters | number(0) }}
-{%- if model.local_parameters %}, {{ model.local_parameters | number(0) }} of them each site's own
+{%- if model.get("local_parameters") -%}
+, {{ model.local_parameters | number(0) }} of them each site's own
 {%- endif %}</td></tr>
 <tr><th scope="row">Multiply-adds a patient</th>
 <td>{{ model.macs_per_patient | number(0) }}</td></tr>
