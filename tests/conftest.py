@@ -11,6 +11,7 @@ import pytest
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
+from hypothesis import settings as hypothesis_settings
 
 from client.app import app as client_app
 from client.site import forget_sites
@@ -18,6 +19,9 @@ from fusion.config import RunConfig, flatten, from_flat
 from server.phases import conduct
 from simulations.federation import InlineGrid, run_inline, site_nodes
 from simulations.synthetic import make_hospitals
+
+hypothesis_settings.register_profile("concord", deadline=None)  # a busy machine is no fault
+hypothesis_settings.load_profile("concord")
 
 TINY = {
     "rounds": 2, "objective.name": "cox",
