@@ -8,10 +8,10 @@ import numpy as np
 from fusion.config import DataConfig
 from fusion.device import choose_device, describe_device
 from fusion.readers.cohort import Cohort, inspect_cohort
-from fusion.readers.findings import counted
+from fusion.readers.findings import counted, listed
 from fusion.readers.omics import omics_vector
 from fusion.readers.scaling import BEYOND, clipped_shares
-from fusion.readers.site import read_site_description
+from fusion.readers.site_toml import read_site_description
 from fusion.readers.slides import SlideCheck
 
 _YEAR = 365.25
@@ -59,7 +59,7 @@ def examine(folder: Path) -> Examination:
         lines=() if cohort is None else (*_told(cohort, inspection.slides), _device(folder)),
         warnings=(
             *(finding.message for finding in found if not finding.fatal),
-            *(() if cohort is None else (*_short(cohort), *_unscaled(cohort))),
+            *(() if cohort is None else (*_short(cohort), *_unscaled(cohort), *_cut(cohort))),
         ),
         problems=tuple(finding.message for finding in found if finding.fatal),
     )
@@ -133,3 +133,20 @@ def _unscaled(cohort: Cohort) -> list[str]:
         for name, share in shares.items()
         if share > BEYOND
     ]
+
+
+def _cut(cohort: Cohort) -> list[str]:
+    """Return a sentence for each omics table with columns that the default clip would flatten."""
+    told = []
+    for name, table in cohort.tables.items():
+        typical = np.median(np.abs(table.values[table.present]), axis=0)
+        flat = [
+            f"`{gene}`" for gene, size in zip(table.genes, typical, strict=True) if size > _CLIP
+        ]
+        if flat:
+            told.append(
+                f"Omics table {name}: most values of {listed(flat)} lie beyond {_CLIP:g} and would "
+                "be cut to it. Scale them, or list them under leave_out and use them as clinical "
+                "columns, which are not cut."
+            )
+    return told

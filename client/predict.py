@@ -18,7 +18,7 @@ from fusion.readers.cohort import Cohort, read_roster
 from fusion.readers.findings import counted, listed
 from fusion.readers.omics import align, held_tables, omics_vector, positions
 from fusion.readers.roster import Roster
-from fusion.readers.site import read_site_description
+from fusion.readers.site_toml import read_site_description
 from fusion.survival.baseline import Baseline
 from fusion.training.checkpoint import load_arrays, write_atomically
 from fusion.training.data import PatientData

@@ -13,7 +13,7 @@ from fusion.device import choose_device, make_repeatable
 from fusion.readers.bags import BagReader, Room
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.readers.folds import assign_split
-from fusion.readers.site import read_site_description
+from fusion.readers.site_toml import read_site_description
 from fusion.training.data import PatientData
 from fusion.training.plan import Plan, SurvivalNetwork, build_network
 

@@ -17,7 +17,7 @@ from fusion.modalities import is_wanted
 from fusion.readers.cohort import Cohort, check_cohort, read_cohort
 from fusion.readers.omics import omics_vector
 from fusion.readers.scaling import check_scaled
-from fusion.readers.site import read_site_description
+from fusion.readers.site_toml import read_site_description
 from fusion.registry import nearest
 from server.folder import prepare
 from server.progress import check_unchanged, load_progress

@@ -11,12 +11,14 @@ from jaxtyping import Bool, Float, Shaped
 from fusion.device import choose_device
 from fusion.errors import SiteError
 from fusion.readers.catalogue import Catalogue, read_catalogue
+from fusion.readers.columns import outcome_columns
 from fusion.readers.findings import Finding, Findings, counted
 from fusion.readers.formats.slide import Slide
 from fusion.readers.genomics import OmicsTable, read_omics
 from fusion.readers.outcomes import Outcomes, read_identities, read_outcomes
 from fusion.readers.roster import Roster
-from fusion.readers.site import SiteDescription, read_site_description
+from fusion.readers.site import SiteDescription
+from fusion.readers.site_toml import read_site_description
 from fusion.readers.slides import SlideCheck, check_slides, find_slides
 
 
@@ -240,8 +242,14 @@ def _read_parts(
     findings.attempt(lambda: choose_device(description.device))
     patients = outcomes.patients if outcomes else ()
     tables = {
-        name: read_omics(path, name=name, patients=patients, findings=findings)
-        for name, path in description.omics.items()
+        name: read_omics(
+            told,
+            name=name,
+            patients=patients,
+            findings=findings,
+            outcomes=outcome_columns(description.clinical),
+        )
+        for name, told in description.omics.items()
     }
     slides: tuple[tuple[Slide, ...], ...] = tuple(() for _ in patients)
     features, catalogue = description.features, None
@@ -274,8 +282,12 @@ def _remark(cohort: Cohort, findings: Findings) -> None:
 def _fingerprint(description: SiteDescription, slides: tuple[tuple[Slide, ...], ...]) -> str:
     """Return the SHA-256 of what the site says, its tables, and its bags' names and sizes."""
     total = hashlib.sha256(f"{description.name} {description.role}".encode())
-    for path in (description.clinical.file, *description.omics.values()):
+    clinical, tables = description.clinical, description.omics.values()
+    named = (clinical.slides.file,) if clinical.slides else ()
+    for path in (clinical.file, *named, *(table.file for table in tables)):
         total.update(hashlib.sha256(path.read_bytes()).digest())
+    for leave_out in (clinical.leave_out, *(table.leave_out for table in tables)):
+        total.update(repr(leave_out).encode() if leave_out else b"")
     for slide in (slide for patient in slides for slide in patient):
         total.update(f"{slide.mark}\n".encode())
     return total.hexdigest()

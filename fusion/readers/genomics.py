@@ -1,9 +1,8 @@
 """Omics tables: one row a patient, one column a gene."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,9 @@ from jaxtyping import Bool, Float32
 
 from fusion.errors import SiteError
 from fusion.readers.findings import Findings, counted, listed
+from fusion.readers.site import OmicsFile
 from fusion.readers.tables import patient_column, read_table
+from fusion.registry import nearest
 
 _FRACTION = re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.IGNORECASE)
 
@@ -34,16 +35,22 @@ class OmicsTable:
 
 
 def read_omics(
-    path: Path, *, name: str, patients: tuple[str, ...], findings: Findings
+    told: OmicsFile,
+    *,
+    name: str,
+    patients: tuple[str, ...],
+    findings: Findings,
+    outcomes: Collection[str] = (),
 ) -> OmicsTable | None:
     """Return one omics table, its rows brought into the order of `patients`.
 
     Args:
-        path: A csv or parquet file; the patient is in `patient`, `patient_id`, `case_id` or the
-            first column, every other column is a gene.
+        told: The file; the patient is in `patient`, `patient_id`, `case_id` or the first column,
+            every other column is a gene unless the site leaves it out.
         name: The table's name, such as rna.
         patients: The cohort's patients.
         findings: Takes every problem of the table.
+        outcomes: Columns that hold outcomes; none may be a gene.
 
     Returns:
         The table, or None when a problem was found.
@@ -53,7 +60,7 @@ def read_omics(
     Source: own.
     """
     before, what = len(findings.fatal), f"Omics table {name}"
-    table = findings.attempt(lambda: read_table(path, what=what, text=False))
+    table = findings.attempt(lambda: _genes(told, what, outcomes))
     if table is None:
         return None
     column = patient_column(table)
@@ -98,6 +105,27 @@ def _check_header(names: Iterable[str], column: str, patients: tuple[str, ...], 
         )
 
 
+def _genes(told: OmicsFile, what: str, outcomes: Collection[str]) -> pd.DataFrame:
+    """Return the patient's column and the genes."""
+    table = read_table(told.file, what=what, text=False)
+    for name in told.leave_out:
+        if name not in table.columns:
+            raise SiteError(
+                f"{what} must have the columns it leaves out, got no `{name}` in "
+                f"'{told.file.name}'. {nearest(name, map(str, table.columns))}",
+                public=f"{what} lacks a column that is left out.",
+            )
+    table = table.drop(columns=[name for name in told.leave_out if name != patient_column(table)])
+    leaking = [str(name) for name in table.columns if name in outcomes]
+    if leaking:
+        raise SiteError(
+            f"{what} must not hold the outcome, got {listed(leaking)} in '{told.file.name}'. "
+            f'Write {{ file = "...", leave_out = ["{leaking[0]}"] }} for it in site.toml.',
+            public=f"{what} holds the outcome.",
+        )
+    return table
+
+
 def _values(table: pd.DataFrame, what: str) -> pd.DataFrame:
     if table.shape[1] == 0:
         raise SiteError(
@@ -109,7 +137,8 @@ def _values(table: pd.DataFrame, what: str) -> pd.DataFrame:
         shown = (f"`{name}` ('{_first_text(table[name])}')" for name in wrong)
         raise SiteError(
             f"{what} must hold numbers, got text in {listed(shown)} "
-            f"({counted(len(wrong), 'column')}). Move such columns to the clinical table.",
+            f"({counted(len(wrong), 'column')}). Move such columns to the clinical table, or list "
+            "them under leave_out in site.toml.",
             public=f"{what} has {counted(len(wrong), 'column')} of text.",
         )
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such

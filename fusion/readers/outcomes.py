@@ -11,6 +11,7 @@ from fusion.readers.columns import Meanings, column_meanings, identity_columns
 from fusion.readers.findings import Findings, counted, listed
 from fusion.readers.rows import PatientRows
 from fusion.readers.site import TIME_UNITS, ClinicalTable
+from fusion.readers.slide_table import read_slide_table
 from fusion.readers.tables import NOT_KNOWN, read_table
 
 SPLITS = ("train", "validation", "test")
@@ -61,9 +62,15 @@ def read_outcomes(told: ClinicalTable, findings: Findings) -> Outcomes | None:
     meanings = None if table is None else column_meanings(table.columns, told, findings)
     if table is None or meanings is None:
         return None
+    left_out: tuple[str, ...] = ()
+    if told.leave_out:
+        table, left_out = _followed(table, meanings, findings)
     rows = _OutcomeRows(table, meanings, findings)
     rows.check()
-    return rows.outcomes() if len(findings.fatal) == before else None
+    if len(findings.fatal) > before:
+        return None
+    outcomes = rows.outcomes()
+    return _with_slides(replace(outcomes, notes=outcomes.notes + left_out), told, findings)
 
 
 def read_identities(told: ClinicalTable, findings: Findings) -> Outcomes | None:
@@ -89,17 +96,53 @@ def read_identities(told: ClinicalTable, findings: Findings) -> Outcomes | None:
     rows.check()
     if len(findings.fatal) > before:
         return None
-    return _joined(rows, taken=(*columns.outcomes, "split"), notes=columns.sentences())
+    outcomes = _joined(rows, taken=(*columns.outcomes, "split"), notes=columns.sentences())
+    return _with_slides(outcomes, told, findings)
+
+
+def _followed(
+    table: pd.DataFrame, meanings: Meanings, findings: Findings
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows of patients whose follow-up and status are known, and what was left out."""
+    told = table[[meanings.time, meanings.status]].apply(lambda column: column.str.lower())
+    known = ~told.isin(NOT_KNOWN).any(axis=1)
+    whole = known.groupby(table[meanings.patient]).transform("any")
+    others = table[meanings.patient][~whole].nunique()
+    if not whole.any():
+        findings.problem(
+            "Clinical table must have patients whose follow-up and status are known, got "
+            f"{counted(others, 'patient')} without. Fill them in.",
+            "No patient with an outcome.",
+        )
+    note = f"{counted(others, 'patient')} without follow-up or status: left out."
+    return table[whole].reset_index(drop=True), (note,) * bool(others)
+
+
+def _with_slides(outcomes: Outcomes, told: ClinicalTable, findings: Findings) -> Outcomes | None:
+    """Return the outcomes with the slides that a table of its own names, if there is one."""
+    if told.slides is None:
+        return outcomes
+    named = read_slide_table(told.slides, findings)
+    if named is None:
+        return None
+    others = sum(map(len, named.values())) - sum(len(named.get(p, ())) for p in outcomes.patients)
+    note = f"Slide table: {counted(others, 'slide')} of patients not in the clinical table, unused."
+    return replace(
+        outcomes,
+        slides=tuple(named.get(patient, ()) for patient in outcomes.patients),
+        notes=outcomes.notes + (note,) * bool(others),
+    )
 
 
 def _joined(rows: PatientRows, *, taken: tuple[str, ...], notes: tuple[str, ...]) -> Outcomes:
     """Return the rows joined by patient, without time, event and split."""
     clinical, remarks = rows.clinical(taken)
+    named = rows.slides()
     return Outcomes(
         patients=tuple(clinical.index),
         time=None,
         event=None,
-        slides=rows.slides(),
+        slides=tuple(named.get(patient, ()) for patient in clinical.index),
         clinical=clinical,
         fixed_split=None,
         notes=notes + remarks,
@@ -114,8 +157,8 @@ class _OutcomeRows(PatientRows):
         self.meanings = meanings
         self.time = _numbers(table[meanings.time]) * TIME_UNITS[meanings.unit]
         status = table[meanings.status].map(_plain)
-        self.event = status == _plain(meanings.event_value)
-        self.censored = status == _plain(meanings.censored_value)
+        self.event = status.isin([_plain(value) for value in meanings.event_values])
+        self.censored = status.isin([_plain(value) for value in meanings.censored_values])
 
     def check(self) -> None:
         """Keep every problem of the rows, those of one outcome before those between rows.
@@ -127,14 +170,15 @@ class _OutcomeRows(PatientRows):
         if (self.event & self.censored).any():
             told = self.meanings
             self.findings.problem(
-                f"event_value and censored_value must differ, got '{told.event_value}' and "
-                f"'{told.censored_value}' in site.toml. Write the two values of `{told.status}`.",
+                "event_value and censored_value must differ, got "
+                f"'{' or '.join(told.event_values)}' and '{' or '.join(told.censored_values)}' in "
+                f"site.toml. Write the two values of `{told.status}`.",
                 "One status for an event and for censoring.",
             )
         wrong = ~(self.event | self.censored)
         self._each(
             wrong, "status",
-            f"be {self.meanings.event_value} or {self.meanings.censored_value}",
+            f"be {' or '.join(self.meanings.event_values + self.meanings.censored_values)}",
             lambda row: f"'{self.table[self.meanings.status][row]}' at {self.patient[row]}",
         )  # fmt: skip
         self._check_repeats()

@@ -1,4 +1,4 @@
-"""The rows of a clinical table: whom each is about, and whether that is certain."""
+"""The rows of a table: whom each is about, and whether that is certain."""
 
 from collections.abc import Callable
 
@@ -15,9 +15,10 @@ class PatientRows:
     """One row a slide, or one row a patient.
 
     Args:
-        table: The clinical table as text.
+        table: The table as text.
         columns: Which columns are the patient and the slide.
         findings: Takes every problem of the rows.
+        where: What the table is, for messages.
 
     Privacy: identifiers; they stay in the process.
 
@@ -25,9 +26,13 @@ class PatientRows:
     """
 
     def __init__(
-        self, table: pd.DataFrame, columns: Identities | Meanings, findings: Findings
+        self,
+        table: pd.DataFrame,
+        columns: Identities | Meanings,
+        findings: Findings,
+        where: str = "clinical table",
     ) -> None:
-        self.table, self.columns, self.findings = table, columns, findings
+        self.table, self.columns, self.findings, self._where = table, columns, findings, where
         self.patient = table[columns.patient]
         empty = pd.Series("", index=table.index, dtype=object)
         self.slide = table[columns.slide] if columns.slide else empty
@@ -47,13 +52,13 @@ class PatientRows:
         """
         return self.patient[~self.patient.duplicated()].sort_values().index
 
-    def slides(self) -> tuple[tuple[str, ...], ...]:
-        """Return the slides of each patient, sorted.
+    def slides(self) -> dict[str, tuple[str, ...]]:
+        """Return the slides of each patient who has any, sorted.
 
         Source: own.
         """
-        named = self.slide[self.slide != ""].map(slide_name).groupby(self.patient).apply(tuple)
-        return tuple(tuple(sorted(named.get(one, ()))) for one in self.patient[self.order()])
+        named = self.slide[self.slide != ""].map(slide_name).groupby(self.patient)
+        return {str(patient): tuple(sorted(slides)) for patient, slides in named}
 
     def clinical(self, taken: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:
         """Return every other column, one row a patient, and what to know of them.
@@ -104,9 +109,9 @@ class PatientRows:
         rows = [int(row) for row in np.flatnonzero(wrong.to_numpy())]
         if rows:
             self.findings.problem(
-                f"{what.capitalize()} must {rule}, got {listed(map(shown, rows))} in the clinical "
-                f"table ({counted(len(rows), 'row')}). Correct or remove them.",
-                f"{counted(len(rows), 'row')} of the clinical table whose {what} must {rule}.",
+                f"{what.capitalize()} must {rule}, got {listed(map(shown, rows))} in the "
+                f"{self._where} ({counted(len(rows), 'row')}). Correct or remove them.",
+                f"{counted(len(rows), 'row')} of the {self._where} whose {what} must {rule}.",
             )
 
     def _varying(self, other: pd.DataFrame) -> tuple[str, ...]:

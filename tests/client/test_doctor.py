@@ -4,6 +4,7 @@ import torch
 
 from client.doctor import examine
 from simulations.synthetic import make_hospitals
+from tests import layouts
 
 
 @pytest.fixture
@@ -64,6 +65,23 @@ def test_site_without_modalities_is_said_to_have_none(tmp_path):
     assert "Slides: none" in told
     assert "Omics: none" in told
     assert "2 patients, 1 event (50%)" in told
+
+
+def test_gene_that_the_clip_would_flatten_is_named(hospital):
+    import pandas as pd
+
+    table = pd.read_parquet(hospital / "rna.parquet")
+    table["GENE07"] = np.float32(61)
+    table.to_parquet(hospital / "rna.parquet", index=False)
+    warnings = examine(hospital).warnings
+    assert ["most values of `GENE07` lie beyond 5" in warning for warning in warnings] == [True]
+
+
+def test_coordinates_and_format_are_told(hospital):
+    layouts.rewrite_site(hospital, "stamp")
+    told = "\n".join(examine(hospital).lines)
+    assert "Features are stamp (STAMP: `feats` and `coords`; recognised from the files)." in told
+    assert "Coordinates: micrometre, patches of 256 (" in told
 
 
 def test_unscaled_genes_are_seen(hospital):

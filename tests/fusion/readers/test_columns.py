@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from fusion.readers.columns import column_meanings, identity_columns
+from fusion.readers.columns import column_meanings, identity_columns, slide_table_columns
 from fusion.readers.findings import Findings
-from fusion.readers.site import ClinicalTable
+from fusion.readers.site import ClinicalTable, SlideTable
 
 
 def understand(columns, **told):
@@ -17,12 +17,20 @@ def test_native_columns_are_recognised():
     meanings, _ = understand("patient slide time_days event age")
     assert (meanings.patient, meanings.slide) == ("patient", "slide")
     assert (meanings.time, meanings.unit) == ("time_days", "days")
-    assert (meanings.status, meanings.event_value, meanings.censored_value) == ("event", "1", "0")
+    assert (meanings.status, meanings.event_values, meanings.censored_values) == (
+        "event",
+        ("1",),
+        ("0",),
+    )
 
 
 def test_mahmood_columns_are_recognised_and_censorship_is_said_to_be_turned_round():
     meanings, _ = understand("case_id slide_id site survival_months censorship")
-    assert (meanings.unit, meanings.event_value, meanings.censored_value) == ("months", "0", "1")
+    assert (meanings.unit, meanings.event_values, meanings.censored_values) == (
+        "months",
+        ("0",),
+        ("1",),
+    )
     told = " ".join(meanings.sentences())
     assert "`survival_months` is follow-up in months, turned into days by 30.4375." in told
     assert "`censorship` 0 = event seen, 1 = censored (the inverse of an event" in told
@@ -32,10 +40,57 @@ def test_what_the_site_says_comes_before_recognised_names():
     meanings, _ = understand(
         "id patient os time_days event",
         patient="id", time="os", time_unit="years", event="event",
-        event_value="2", censored_value="1",
+        event_values=("2",), censored_values=("1",),
     )  # fmt: skip
     assert (meanings.patient, meanings.time, meanings.unit) == ("id", "os", "years")
-    assert (meanings.event_value, meanings.censored_value) == ("2", "1")
+    assert (meanings.event_values, meanings.censored_values) == (("2",), ("1",))
+
+
+@pytest.mark.parametrize("name", ["PATIENT", "Patient_ID", "case_id"])
+def test_patient_is_recognised_in_any_case_of_letters(name):
+    assert understand(f"{name} SLIDE_ID time_days event")[0].patient == name
+
+
+def test_several_statuses_may_mean_one_thing():
+    meanings, _ = understand(
+        "patient time_days cause", event="cause",
+        event_values=("1", "2"), censored_values=("0",),
+    )  # fmt: skip
+    assert "`cause` 1 or 2 = event seen, 0 = censored." in meanings.sentences()
+
+
+def slide_columns(columns, **told):
+    findings = Findings()
+    found = slide_table_columns(columns.split(), SlideTable(Path("s.csv"), **told), findings)
+    return found, " ".join(finding.message for finding in findings.found)
+
+
+@pytest.mark.parametrize("columns", ["PATIENT FILENAME", "patient_id slide", "stain SLIDE CASE_ID"])
+def test_columns_of_a_slide_table_are_recognised(columns):
+    assert slide_columns(columns)[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("columns", "told", "match"),
+    [
+        ("PATIENT path", {}, "Slide table must have a column that is certainly the slide (slide, "
+         "slide_id, filename), got PATIENT, path. Write slide = \"...\", the column that is it, "
+         "under [slides] in site.toml."),
+        ("who slide", {}, "Slide table must have a column that is certainly the patient"),
+        ("who slide", {"patient": "whom"}, "must have the column `whom` that site.toml names as"),
+    ],
+)  # fmt: skip
+def test_slide_table_that_is_not_certain_is_asked_for(columns, told, match):
+    found, message = slide_columns(columns, **told)
+    assert found is None
+    assert match in message
+
+
+def test_a_slide_table_makes_the_clinical_tables_slides_a_plain_column():
+    told = ClinicalTable(Path("c.csv"), slides=SlideTable(Path("s.csv")))
+    findings = Findings()
+    columns = ["patient", "slide", "slide_id", "time_days", "event"]
+    assert column_meanings(columns, told, findings).slide is None
 
 
 def test_table_without_a_slide_column_is_understood():

@@ -3,13 +3,17 @@ import pytest
 
 from fusion.readers.findings import Findings
 from fusion.readers.genomics import read_omics
+from fusion.readers.site import OmicsFile
 
 
-def table_of(tmp_path, text, patients=("p1", "p2")):
+def table_of(tmp_path, text, patients=("p1", "p2"), leave_out=(), outcomes=()):
     (tmp_path / "rna.csv").write_text(text, encoding="utf-8")
     findings = Findings()
-    path = tmp_path / "rna.csv"
-    return read_omics(path, name="rna", patients=patients, findings=findings), findings
+    told = OmicsFile(tmp_path / "rna.csv", leave_out)
+    table = read_omics(
+        told, name="rna", patients=patients, findings=findings, outcomes=frozenset(outcomes)
+    )
+    return table, findings
 
 
 def test_rows_are_brought_into_the_cohorts_order(tmp_path):
@@ -52,3 +56,30 @@ def test_bad_omics_table_is_named_and_no_patient_leaves_the_site(tmp_path, text,
 def test_problems_are_found_even_when_no_patient_is_known(tmp_path):
     _, findings = table_of(tmp_path, "case_id,A\np1,x\np1,2\n", patients=())
     assert len(findings.fatal) == 2
+
+
+MIXED = "patient,site,A,event\np1,x,1,0\np2,y,2,1\n"
+
+
+def test_columns_may_be_left_out(tmp_path):
+    table, findings = table_of(tmp_path, MIXED, leave_out=("patient", "site", "event"))
+    assert table.genes == ("A",)
+    assert table.values.tolist() == [[1.0], [2.0]]
+    assert findings.found == ()
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "match"),
+    [
+        (("site",), "must not hold the outcome, got event in 'rna.csv'. Write { file = "),
+        (
+            ("stie",),
+            "must have the columns it leaves out, got no `stie` in 'rna.csv'. Did you mean",
+        ),
+    ],
+)
+def test_outcome_is_never_a_gene(tmp_path, leave_out, match):
+    table, findings = table_of(tmp_path, MIXED, leave_out=leave_out, outcomes=("event",))
+    assert table is None
+    assert match in findings.found[0].message
+    assert "event" not in findings.found[0].public

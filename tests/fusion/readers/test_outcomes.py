@@ -32,9 +32,46 @@ def test_rows_of_one_patient_become_one_patient_with_several_slides(tmp_path):
 def test_status_words_are_read_as_the_site_says(tmp_path):
     text = "patient,time_days,vital\np,5,Dead\nq,6,Alive\n"
     outcomes, _ = outcomes_of(
-        tmp_path, text, event="vital", event_value="dead", censored_value="alive"
+        tmp_path, text, event="vital", event_values=("dead",), censored_values=("alive",)
     )
     assert outcomes.event.tolist() == [True, False]
+
+
+def test_several_statuses_may_be_events(tmp_path):
+    text = "patient,time_days,cause\np,5,1\nq,6,2.0\nr,7,0\n"
+    told = {"event": "cause", "event_values": ("1", "2"), "censored_values": ("0",)}
+    assert outcomes_of(tmp_path, text, **told)[0].event.tolist() == [True, True, False]
+    _, findings = outcomes_of(tmp_path, text.replace("r,7,0", "r,7,3"), **told)
+    assert "Status must be 1 or 2 or 0, got '3' at r" in findings.found[0].message
+
+
+UNKNOWN = "patient,time_days,event\np,5,1\nq,,0\nr,7,NA\ns,9,0\nt,[Not Available],1\n"
+
+
+def test_patients_without_an_outcome_are_refused_unless_left_out(tmp_path):
+    _, findings = outcomes_of(tmp_path, UNKNOWN)
+    assert "Time must be a finite number, got '' at q" in findings.found[0].message
+    outcomes, findings = outcomes_of(tmp_path, UNKNOWN, leave_out=True)
+    assert outcomes.patients == ("p", "s")
+    assert "3 patients without follow-up or status: left out." in outcomes.notes
+    assert findings.found == ()
+
+
+def test_a_gap_in_one_row_of_a_patient_is_a_problem_all_the_same(tmp_path):
+    text = "patient,slide,time_days,event\np,a,5,1\np,b,,1\nq,c,6,0\n"
+    _, findings = outcomes_of(tmp_path, text, leave_out=True)
+    assert "got '' at p" in findings.found[0].message
+
+
+def test_table_in_which_nobody_has_an_outcome_is_an_error(tmp_path):
+    _, findings = outcomes_of(tmp_path, "patient,time_days,event\np,,1\nq,,\n", leave_out=True)
+    assert "follow-up and status are known, got 2 patients without" in findings.found[0].message
+
+
+def test_a_wrong_status_is_never_left_out(tmp_path):
+    text = "patient,time_days,event\np,5,1\nq,6,7\nr,7,0\n"
+    _, findings = outcomes_of(tmp_path, text, leave_out=True)
+    assert "Status must be 1 or 0, got '7' at q" in findings.found[0].message
 
 
 @pytest.mark.parametrize("spelling", ["1,0", "1.0,0.0", "True,False", "true,false"])

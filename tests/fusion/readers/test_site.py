@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from fusion.errors import SiteError
-from fusion.readers.site import bag_file, read_site_description
+from fusion.readers.site import OmicsFile, SlideTable, bag_file
+from fusion.readers.site_toml import read_site_description
 
 BASE = 'name = "lyon"\n'
 
@@ -14,7 +15,7 @@ def test_description_joins_paths_to_the_folder_and_fills_defaults(make_site):
     assert (described.name, described.role) == ("lyon", "train")
     assert described.features.folder == folder / "patch_features"
     assert described.clinical.file == folder / "clinical.csv"
-    assert described.omics == {"rna": folder / "rna.csv"}
+    assert described.omics == {"rna": OmicsFile(folder / "rna.csv")}
     assert described.device == "auto"
 
 
@@ -22,6 +23,27 @@ def test_site_without_slides_and_without_omics_is_described(make_site):
     described = read_site_description(make_site(toml=BASE))
     assert described.features is None
     assert described.omics == {}
+
+
+def test_tables_may_say_more_than_their_file(make_site):
+    told = """[clinical]
+file = "t.tsv"
+event = "cause"
+event_value = ["dead", 1]
+censored_value = "alive"
+without_outcome = "leave out"
+[slides]
+file = "s.csv"
+slide = "FILENAME"
+[omics]
+x = { file = "t.tsv", leave_out = ["cause"] }
+"""
+    folder = make_site(toml=BASE + told)
+    described = read_site_description(folder)
+    assert described.clinical.event_values == ("dead", "1")
+    assert described.clinical.leave_out
+    assert described.clinical.slides == SlideTable(folder / "s.csv", slide="FILENAME")
+    assert described.omics == {"x": OmicsFile(folder / "t.tsv", ("cause",))}
 
 
 def test_missing_slides_may_be_listed_with_any_suffix(make_site):
@@ -66,6 +88,25 @@ def test_missing_slides_may_be_listed_with_any_suffix(make_site):
         (BASE + "[clinical]\ntime_unit='weeks'", "time_unit must be one of .*, got 'weeks'"),
         (BASE + "[clinical]\nevent_value=1", "must give event_value and censored_value together"),
         (BASE + "[clinical]\nevent=[1]", "'event' must be a text or a number"),
+        (
+            BASE + "[clinical]\nevent_value=[[1]]\ncensored_value=0",
+            "'event_value' must be a text, a number or a list of them",
+        ),
+        (
+            BASE + "[clinical]\nwithout_outcome='leave it'",
+            "must be one of refuse, leave out, got 'leave it' .* Did you mean 'leave out'",
+        ),
+        (BASE + "[slides]\npatient='p'", "'file' must be a text, got nothing"),
+        (
+            BASE + "[slides]\nfiel='s.csv'",
+            "got 'fiel' in .slides. in site.toml. Did you mean 'file'",
+        ),
+        (
+            BASE + "[clinical]\nslide='s'\n[slides]\nfile='s.csv'",
+            "must not name the slide where there is a .slides. table, got slide = 's'",
+        ),
+        (BASE + "[omics.a]\nfiles='a.csv'", "got 'files' in .omics.a. in site.toml. Did you mean"),
+        (BASE + "[omics]\na={file='a.csv', leave_out='b'}", "leave_out must be a list of names"),
         ("name = ", "site.toml must be TOML"),
     ],
 )

@@ -45,8 +45,14 @@ def clinical_table_without_a_header(place: Place) -> None:
     place.content(TABLE, lambda text: text.split(b"\n", 1)[1])
 
 
-@fault("doctor", "Clinical table must be a .csv or .parquet file, got 'clinical.xlsx'.")
-def clinical_table_as_a_spreadsheet(place: Place) -> None:
+@fault("doctor", "Clinical table must be a .csv or .parquet file, got 'clinical.sav'.")
+def clinical_table_of_a_statistics_program(place: Place) -> None:
+    (place.site / TABLE).rename(place.site / "clinical.sav")
+    place.replace("site.toml", "clinical.csv", "clinical.sav")
+
+
+@fault("doctor", "Clinical table must be readable, got 'clinical.xlsx': ")
+def csv_called_spreadsheet(place: Place) -> None:
     (place.site / TABLE).rename(place.site / "clinical.xlsx")
     place.replace("site.toml", "clinical.csv", "clinical.xlsx")
 

@@ -80,9 +80,9 @@ def section_misspelt(place: Place) -> None:
     place.replace("site.toml", "[clinical]", "[clincal]")
 
 
-@fault("doctor", "'rna' must be a text, got {'file': 'rna.csv'} in site.toml.")
-def section_that_is_a_text(place: Place) -> None:
-    place.replace("site.toml", "[omics]\nrna = ", "[omics.rna]\nfile = ")
+@fault("doctor", "must be a known one, got 'path' in [omics.rna] in site.toml.")
+def table_whose_section_names_no_file(place: Place) -> None:
+    place.replace("site.toml", "[omics]\nrna = ", "[omics.rna]\npath = ")
 
 
 @fault("doctor", "features must be a section, got 'patch_features' in site.toml.")
