@@ -98,7 +98,10 @@ def _features(folder: Path, section: Mapping[str, Any]) -> FeatureFolder:
         folder=folder / text_value(section, "folder", "patch_features"),
         encoder=text_value(section, "encoder"),
         width=width if "width" in section else None,
-        missing=frozenset(slide_name(item) for item in names(section, "missing", "p07.h5")),
+        missing=frozenset(
+            slide_name(item)
+            for item in names(section, "missing", called="features.missing", example="p07.h5")
+        ),
         format=_feature_format(section),
         file=folder / text_value(section, "file") if "file" in section else None,
     )
@@ -179,7 +182,10 @@ def _omics_file(folder: Path, section: Mapping[str, Any], name: str) -> OmicsFil
     if not isinstance(told, Mapping):
         return OmicsFile(folder / text_value(section, name))
     check_keys(told, _KEYS["omics table"], f"[omics.{name}] in site.toml")
-    return OmicsFile(folder / text_value(told, "file"), names(told, "leave_out", "site"))
+    return OmicsFile(
+        folder / text_value(told, "file"),
+        names(told, "leave_out", called=f"omics.{name}.leave_out", example="site"),
+    )
 
 
 def _section(tree: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

@@ -75,8 +75,14 @@ def statuses(section: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(str(one) for one in values)
 
 
-def names(section: Mapping[str, Any], key: str, example: str) -> tuple[str, ...]:
+def names(section: Mapping[str, Any], key: str, *, called: str, example: str) -> tuple[str, ...]:
     """Return a list of texts; empty when absent.
+
+    Args:
+        section: Of site.toml.
+        key: In it.
+        called: What messages call it.
+        example: A name that such a list may hold.
 
     Raises:
         SiteError: It is no list of texts.
@@ -85,7 +91,7 @@ def names(section: Mapping[str, Any], key: str, example: str) -> tuple[str, ...]
     """
     value = section.get(key, [])
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise wrong(key, "be a list of names", repr(value), f'Write {key} = ["{example}"].')
+        raise wrong(called, "be a list of names", repr(value), f'Write {key} = ["{example}"].')
     return tuple(value)
 
 

@@ -19,7 +19,7 @@ from fusion.readers.formats.registry import PARQUET
 from fusion.readers.site import slide_name
 from fusion.readers.tables import text_cells
 
-KEPT_BYTES = 256 * 2**20
+KEPT_BYTES = 32 * 2**20
 """Features that take no more are read once and kept; of others each slide is read when needed."""
 
 _AT_ONCE = 4096
