@@ -63,6 +63,8 @@ METHODS: Mapping[str, Mapping[str, Sequence[float]]] = {
     "fedprox": RIDGE | {"federation.proximal-mu": (0.01, 0.1)},
     "fedadam": SERVER,
     "fedyogi": SERVER,
+    "fedadagrad": SERVER | {"federation.server-lr": (0.01, 0.03, 0.1)},
+    "scaffold": RIDGE,
     "pooled": {"training.lr": (0.1,), "training.weight-decay": (0.03, 0.1, 0.3, 1.0)},
 }
 CONVERGED = ("pooled",)
@@ -73,6 +75,8 @@ PUBLISHED = {
     "fedprox": "FedProx100",
     "fedadam": "FedAdam100",
     "fedyogi": "FedYogi100",
+    "fedadagrad": "FedAdagrad100",
+    "scaffold": "Scaffold100",
     "pooled": "Pooled Training",
 }
 
