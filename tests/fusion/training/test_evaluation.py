@@ -19,6 +19,15 @@ def test_chunks_change_nothing(data, plan, settings, monkeypatch, pooling):
     np.testing.assert_allclose(log_hazards(network, data, ROWS), whole, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_chunks_are_exact_in_double_precision(data, plan, settings, monkeypatch, pooling):
+    model = build_network(plan, settings({"model.pooling": pooling})).model.double()
+    whole = embed(model, data, ROWS)[0]["slides"]
+    monkeypatch.setattr(evaluation, "CHUNK", 7)
+    found = embed(model, data, ROWS)[0]["slides"]
+    torch.testing.assert_close(found, whole, rtol=0, atol=1e-13)
+
+
 def test_all_patches_are_read_however_few_are_drawn_in_training(cohort, plan, network, data):
     fewer = PatientData(cohort, plan, max_patches=1)
     np.testing.assert_array_equal(
