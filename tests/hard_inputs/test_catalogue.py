@@ -16,6 +16,7 @@ from tests.hard_inputs.catalogue import (
     clinical,
     cohorts,
     described,
+    formats,
     models,
     patients,
     predictions,
@@ -29,7 +30,8 @@ from tests.hard_inputs.sound import MARK
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
-    described, clinical, patients, tables, bags, settings, runs, cohorts, predictions, models,
+    described, clinical, patients, tables, bags, formats,
+    settings, runs, cohorts, predictions, models,
 )  # fmt: skip
 NAMES = [fault.name for fault in CATALOGUE]
 ALONE = ("features-of-a-trillion-patches", "model-truncated")
@@ -65,7 +67,7 @@ def contents(folder: Path) -> set[Path]:
 
 
 def test_the_catalogue_is_large_and_names_each_fault_once():
-    assert len(CATALOGUE) >= 200
+    assert len(CATALOGUE) >= 350
     assert len(set(NAMES)) == len(NAMES)
 
 

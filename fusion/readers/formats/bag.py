@@ -168,6 +168,8 @@ class AbstractBag(ABC):
     def _checked(self, rows: np.ndarray | None) -> np.ndarray:
         try:
             values = self._take(rows)
+        except SiteError:  # a ValueError, too: it has its sentence
+            raise
         except DAMAGE as error:
             raise self._unreadable(error) from None
         if not np.isfinite(_single(values)).all():
