@@ -8,7 +8,7 @@ export FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION = 1
 export RAY_USAGE_STATS_ENABLED = 0
 export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-scale test-deployment check benchmark clean
+.PHONY: demo test test-hard test-scale test-deployment check benchmark clean
 
 demo: .venv/.installed  ## three synthetic hospitals, a federated cross-attention model, its audit and report
 	@rm -rf demo
@@ -17,6 +17,9 @@ demo: .venv/.installed  ## three synthetic hospitals, a federated cross-attentio
 
 test: .venv/.installed  ## everything that must hold; under 10 minutes on 2 cores
 	@$(BIN) -m pytest -n 2 -q -rs
+
+test-hard: .venv/.installed  ## 5,000 damaged folders, a hundred kills; about 10 minutes
+	@$(BIN) -m pytest -q -s -m hard tests/hard_inputs
 
 test-scale: .venv/.installed  ## memory: a patient of 100,000 patches, a hundred sites; about 5 minutes
 	@$(BIN) -m pytest -q -m scale

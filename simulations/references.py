@@ -48,7 +48,7 @@ def pool_sites(folders: Sequence[Path], *, config: RunConfig, out: Path) -> Path
         parts = [Part(site.cohort, site.split) for site in sites]
         write_joined(partial, parts, name=POOLED, data=config.data)
         partial.replace(out)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # h5py's word for a full disk is the latter
         raise ConfigError(
             f"out must be a folder that can be written, got '{out}' ({error}). Choose another."
         ) from None

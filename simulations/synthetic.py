@@ -1,6 +1,7 @@
 """Hospitals that do not exist, with an interaction of slides and genes that is known."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import h5py
@@ -133,8 +134,10 @@ def _write_bags(
 
 
 def _write_bag(path: Path, patches: np.ndarray) -> None:
-    with h5py.File(path, "w") as file:
+    held = BytesIO()  # h5py may end the process where a write of its own meets a full disk
+    with h5py.File(held, "w") as file:
         file.create_dataset("features", data=patches.astype(np.float16), track_times=False)
+    path.write_bytes(held.getvalue())
 
 
 def _write_rna(

@@ -22,7 +22,7 @@ from tests.layouts import rewrite_site
 KINDS = ("plain", "plain", "plain", "clam-pt", "clam-h5", "trident", "stamp", "parquet", "tables")
 """What a folder was before it was damaged; `tables` = both tables are parquet."""
 
-SECONDS = 20
+SECONDS = 60
 """Longer than this is a hang."""
 
 REFUSED, ACCEPTED, WRONG = "refused in a sentence", "accepted and read as it is", "WRONG"
@@ -100,8 +100,8 @@ def opened(folder: Path) -> Cohort | None:
         reader = cohort.bags()
         for patient in range(len(cohort.patients)):
             list(reader.chunks(patient, 4096))
-    except ConcordError as error:
-        assert ". " in str(error) or str(error).endswith((".", "?")), str(error)
+            reader.coordinates(patient)
+    except ConcordError:
         return None
     return cohort
 

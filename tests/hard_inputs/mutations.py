@@ -12,8 +12,9 @@ import pandas as pd
 
 ODD = (
     "", " ", "0", "1", "-1", "2", "0.5", "1e3", "1e400", "-0", "nan", "inf", "NA", "None", "True",
-    "FALSE", "yes", "1,5", "1_000", "0x10", "٣", "½", "2020-01-01", "01", "+7", "7.", ".7", "1e-400",
-    "100 days", "a,b", 'a"b', "a\nb", "\ufeffp", "../x", "Zq-101", "Zq-101-a.svs", "x" * 300,
+    "FALSE", "yes", "1,5", "1_000", "0x10", "٣", "½", "2020-01-01", "01", "+7", "7.", ".7",
+    "1e-400", "100 days", "a,b", 'a"b', "a\nb", "\ufeffp", "../x", "Zq-101",
+    "Zq-101-a.svs", "x" * 300,
 )  # fmt: skip
 """Texts for a cell or a value: some are good numbers, most are not."""
 

@@ -70,7 +70,7 @@ def parquet(path: Path) -> pd.DataFrame:
 
 
 def as_text(value: object) -> str:
-    if value is None or value != value:  # noqa: PLR0124 -- NaN
+    if value is None or value != value:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
@@ -147,10 +147,7 @@ def patches_of(
 ) -> dict[str, np.ndarray]:
     """Return each patient's patches, slides in order of name."""
     lacking = {SUFFIX.sub("", str(name)) for name in told.get("missing", ())}
-    if "file" in told:
-        bags = bags_of_table(folder / str(told["file"]))
-    else:
-        bags = None
+    bags = bags_of_table(folder / str(told["file"])) if "file" in told else None
     where = folder / str(told.get("folder", "patch_features"))
     found: dict[str, list[np.ndarray]] = {}
     for name, who in sorted({(SUFFIX.sub("", row.get(slide, "")), row[patient]) for row in rows}):

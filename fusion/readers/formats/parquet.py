@@ -60,7 +60,7 @@ class EmbeddingTable:
                 self._columns = embedding_columns(file, path.name)
                 groups = range(file.metadata.num_row_groups)
                 sizes = [file.metadata.row_group(group).num_rows for group in groups]
-                names = file.read(columns=self._columns.names).to_pandas()
+                names = file.read(columns=self._columns.names).to_pandas(ignore_metadata=True)
         except SiteError:
             raise
         except DAMAGE as error:
