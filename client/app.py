@@ -5,36 +5,42 @@ from typing import Any
 
 import numpy as np
 import torch
-from flwr.app import Context, Message
+from flwr.app import ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
 
 from client.components import multiply
 from client.describe import describe, scale
 from client.replies import reply
 from client.rounds import Task, evaluate, reference, train
-from client.settings import read_settings
+from client.settings import Settings, read_settings
+from client.site import check_described
 from fusion.npy import read_npy
 from privacy.mods import guard
 
 app = ClientApp(mods=[guard])
 
+FOLDER = "folder"
+"""Record of Flower's context that keeps what the site described, from message to message."""
+
 
 @app.query("describe")
 def on_describe(message: Message, context: Context) -> Message:
     """Say who the site is and count its patients."""
-    return reply(message, describe(read_settings(context)))
+    answer = describe(read_settings(context))
+    context.state[FOLDER] = ConfigRecord({"hash": str(answer.facts["data-hash"])})
+    return reply(message, answer)
 
 
 @app.query("scaling")
 def on_scaling(message: Message, context: Context) -> Message:
     """Sum the site's inputs, for means and standard deviations of all sites."""
-    return reply(message, scale(read_settings(context), _words(message)))
+    return reply(message, scale(_settings(context), _words(message)))
 
 
 @app.query("components")
 def on_components(message: Message, context: Context) -> Message:
     """Sum products of the site's standardised columns, for components of all sites."""
-    return reply(message, multiply(read_settings(context), _words(message)))
+    return reply(message, multiply(_settings(context), _words(message)))
 
 
 @app.train()
@@ -56,8 +62,16 @@ def on_evaluate(message: Message, context: Context) -> Message:
     return reply(message, evaluate(_task(message, context), _arrays(message, "arrays")))
 
 
-def _task(message: Message, context: Context) -> Task:
+def _settings(context: Context) -> Settings:
+    """Return the message's settings; a deployed site reads its folder anew for each message."""
     settings = read_settings(context)
+    if FOLDER in context.state:
+        check_described(settings, str(context.state[FOLDER]["hash"]))
+    return settings
+
+
+def _task(message: Message, context: Context) -> Task:
+    settings = _settings(context)
     torch.set_num_threads(settings.run.threads)
     return Task(settings, _words(message), _arrays(message, "model"))
 

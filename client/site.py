@@ -10,6 +10,7 @@ import torch
 from client.settings import Settings
 from fusion.config import RunConfig, names
 from fusion.device import choose_device, make_repeatable
+from fusion.errors import SiteError
 from fusion.readers.bags import BagReader, Room
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.readers.folds import assign_split
@@ -61,6 +62,26 @@ def open_site(settings: Settings) -> Site:
     if folder not in memory.sites:
         memory.sites[folder] = _read_site(folder, settings.run, memory.room)
     return memory.sites[folder]
+
+
+def check_described(settings: Settings, before: str) -> None:
+    """Raise unless the site's folder is the one it described at the start of the run.
+
+    Args:
+        settings: Of this message.
+        before: The hash of the folder that the site sent then.
+
+    Raises:
+        SiteError: The folder is another one, or cannot be used any more.
+
+    Source: own.
+    """
+    if open_site(settings).cohort.fingerprint != before:
+        raise SiteError(
+            f"A site's folder must stay as it is during a run, got other content in "
+            f"'{settings.folder}' than at its start. Start a new run.",
+            public="The site's folder changed during the run.",
+        )
 
 
 def open_patients(settings: Settings, plan_text: str) -> PatientData:

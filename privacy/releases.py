@@ -30,7 +30,7 @@ RELEASES: Mapping[str, Release] = {
     "feature-width": Release("fact", "Features of a patch."),
     "tables": Release("fact", "Names of the omics tables."),
     "features": Release("fact", "Names of genes and clinical columns."),
-    "data-hash": Release("fact", "Hash of the tables, and of the bags' names and sizes."),
+    "data-hash": Release("fact", "Hash of the tables, and of the bags' names, sizes and samples."),
     "patients": Release("sums", "Patients in each split."),
     "events": Release("sums", "Events in each split."),
     "missing": Release("sums", "Patients who lack a modality."),

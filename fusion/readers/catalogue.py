@@ -10,6 +10,7 @@ from fusion.readers.formats.parquet import EmbeddingTable, SlideRows
 from fusion.readers.formats.recognition import recognise
 from fusion.readers.formats.registry import FORMATS, PARQUET, SlideFile
 from fusion.readers.formats.slide import Slide
+from fusion.readers.formats.stamp import Stamp
 from fusion.readers.site import FeatureFolder
 
 _SUBFOLDERS = ("h5_files", "pt_files")
@@ -71,7 +72,9 @@ def read_catalogue(features: FeatureFolder) -> Catalogue:
         )
     files = _files(features)
     name = features.format or recognise(files) or _usual(files)
-    slides = {path.name.removesuffix(path.suffix): SlideFile(path, name) for path in files}
+    slides = {
+        path.name.removesuffix(path.suffix): SlideFile(path, name, Stamp.of(path)) for path in files
+    }
     how = "as site.toml says" if features.format else "recognised from the files"
     return Catalogue(
         format=name,

@@ -280,7 +280,7 @@ def _remark(cohort: Cohort, findings: Findings) -> None:
 
 
 def _fingerprint(description: SiteDescription, slides: tuple[tuple[Slide, ...], ...]) -> str:
-    """Return the SHA-256 of what the site says, its tables, and its bags' names and sizes."""
+    """Return the SHA-256 of what the site says, its tables, and samples of its bags."""
     total = hashlib.sha256(f"{description.name} {description.role}".encode())
     clinical, tables = description.clinical, description.omics.values()
     named = (clinical.slides.file,) if clinical.slides else ()

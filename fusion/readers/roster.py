@@ -29,7 +29,7 @@ class Roster:
         clinical: Every other clinical column, as text.
         slides: Those of each patient that have features; empty = the patient has no slide.
         notes: What the columns were taken to mean, and what was left out.
-        fingerprint: SHA-256 of the tables and of the bags' names and sizes.
+        fingerprint: SHA-256 of the tables and of the bags' names, sizes and samples.
     """
 
     name: str

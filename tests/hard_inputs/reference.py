@@ -51,7 +51,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         table.columns = [str(name).strip() for name in table.columns]
         return [{name: as_text(row[name]) for name in table} for _, row in table.iterrows()]
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        content = [cells for cells in csv.reader(lines, strict=True) if cells]
+        content = [cells for cells in csv.reader(lines) if cells]
     header = [name.strip() for name in content[0]]
     if len(set(header)) < len(header):
         raise ValueError("a column twice")
@@ -64,8 +64,8 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     return found
 
 
-def parquet(path: Path) -> pd.DataFrame:
-    table = pd.read_parquet(path)
+def parquet(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    table = pd.read_parquet(path, columns=columns)
     return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
 
 
@@ -158,7 +158,7 @@ def patches_of(
 
 
 def bags_of_table(path: Path) -> dict[str, np.ndarray]:
-    table = parquet(path)
+    table = parquet(path, ["slide_id", "embedding"])
     names = table["slide_id"].map(lambda name: SUFFIX.sub("", str(name).strip()))
     return {name: np.stack(list(rows["embedding"])) for name, rows in table.groupby(names)}
 
@@ -170,5 +170,5 @@ def bag_of(folder: Path, name: str) -> np.ndarray:
             with h5py.File(below / f"{name}.h5") as file:
                 held = next(file[key] for key in ("features", "feats") if key in file)
                 return held[()].reshape(-1, held.shape[-1])
-    held = torch.load(folder / "pt_files" / f"{name}.pt", weights_only=True)
+    held = torch.load(folder / "pt_files" / f"{name}.pt", "cpu", weights_only=True)
     return held.numpy()

@@ -1,6 +1,7 @@
 """One slide's patches, open for reading, whatever file they lie in."""
 
 import pickle
+import zipfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import prod
@@ -17,7 +18,7 @@ LEVEL0_PIXEL, MICROMETRE = "level0-pixel", "micrometre"
 
 DAMAGE = (
     OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, MemoryError,
-    pickle.UnpicklingError,
+    pickle.UnpicklingError, zipfile.BadZipFile,
 )  # fmt: skip
 """What libraries raise where a file is damaged inside."""
 

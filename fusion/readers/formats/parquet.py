@@ -16,6 +16,7 @@ from fusion.readers.findings import counted, listed
 from fusion.readers.formats.bag import DAMAGE, PLAIN, AbstractBag, Held
 from fusion.readers.formats.parquet_columns import embedding_columns
 from fusion.readers.formats.registry import PARQUET
+from fusion.readers.formats.stamp import Stamp, sampled
 from fusion.readers.site import slide_name
 from fusion.readers.tables import text_cells
 
@@ -37,10 +38,11 @@ class EmbeddingTable:
         width: Numbers a row.
         slides: Rows of each slide, in increasing order; of each patient where no slide is named.
         patients: Slides of each patient, sorted; empty = the file names no patient.
+        mark: What the fingerprint of a site knows of the file.
 
     Raises:
         SiteError: The file is missing or no parquet file, its columns are not certain, or a slide
-            belongs to two patients or to none.
+            belongs to two patients or to none; when reading, the file was changed.
 
     Privacy: features and identifiers; they stay in the process.
 
@@ -56,6 +58,7 @@ class EmbeddingTable:
                 public="The file of features is missing.",
             )
         try:
+            self._stamp, self.mark = Stamp.of(path), sampled(path)
             with pq.ParquetFile(path) as file:
                 self._columns = embedding_columns(file, path.name)
                 groups = range(file.metadata.num_row_groups)
@@ -106,6 +109,7 @@ class EmbeddingTable:
         return self._values[rows]
 
     def _scan(self, rows: np.ndarray) -> np.ndarray:
+        self._stamp.check(self.path)
         out = np.empty((len(rows), self.width), self._columns.dtype)
         for start, batch in self._batches(rows):
             first, last = np.searchsorted(rows, [start, start + batch.num_rows])
@@ -194,8 +198,7 @@ class SlideRows:
 
         Source: own.
         """
-        size = self.table.path.stat().st_size
-        return f"{self.name} {len(self.table.slides[self.name])} {size}"
+        return f"{self.name} {len(self.table.slides[self.name])} {self.table.mark}"
 
     def open(self, width: int | None) -> AbstractBag:
         """Return the patches, open for reading.

@@ -7,6 +7,7 @@ from pathlib import Path
 from fusion.readers.formats.array import ArrayBag
 from fusion.readers.formats.bag import LEVEL0_PIXEL, MICROMETRE, PLAIN, AbstractBag, Layout
 from fusion.readers.formats.h5 import H5Bag
+from fusion.readers.formats.stamp import Stamp, sampled
 from fusion.readers.formats.tensor import TensorBag
 
 _OPENERS: Mapping[str, type[H5Bag] | type[TensorBag] | type[ArrayBag]] = {
@@ -66,12 +67,14 @@ class SlideFile:
     Attributes:
         path: The file.
         format: A name of `FORMATS`.
+        stamp: What the file was when the folder was read; None = whatever is there now.
 
     Privacy: a file's name may hold an identifier; it stays at the site.
     """
 
     path: Path
     format: str = "hipt"
+    stamp: Stamp | None = None
 
     @property
     def name(self) -> str:
@@ -87,7 +90,7 @@ class SlideFile:
 
         Source: own.
         """
-        return f"{self.path.name} {self.path.stat().st_size}"
+        return f"{self.path.name} {sampled(self.path)}"
 
     def open(self, width: int | None) -> AbstractBag:
         """Return the patches, open for reading.
@@ -96,8 +99,10 @@ class SlideFile:
             width: Numbers a patch; None = any.
 
         Raises:
-            SiteError: The file cannot be used.
+            SiteError: The file cannot be used, or was changed since the folder was read.
 
         Source: own.
         """
+        if self.stamp is not None:
+            self.stamp.check(self.path)
         return _OPENERS[self.path.suffix.lower()](self.path, width, FORMATS[self.format].layout)
