@@ -143,10 +143,13 @@ def test_file_that_is_no_parquet_is_an_error(tmp_path, content):
 
 def test_file_damaged_behind_its_header_is_an_error(tmp_path):
     path = write_parquet(tmp_path / "e.parquet", SLIDES, numbered=True)
-    table, content = EmbeddingTable(path), bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes())
     content[4:-1500] = bytes(len(content) - 1504)
     path.write_bytes(bytes(content))
-    with SlideRows(table, "a").open(3) as bag, pytest.raises(SiteError, match="whole parquet"):
+    with (
+        pytest.raises(SiteError, match="whole parquet"),
+        SlideRows(EmbeddingTable(path), "a").open(3) as bag,
+    ):
         bag.all()
 
 
