@@ -91,7 +91,8 @@ def test_micro_batches_change_no_figure(tiny, lead, finished, size):
 
 @pytest.mark.parametrize("strategy", list(STRATEGIES))
 def test_every_strategy_runs_and_continues_bit_for_bit(tiny, lead, watching, strategy):
-    settings = {"rounds": 4, "federation.strategy": strategy, "federation.trim": 0.34}
+    settings = {"rounds": 4, "model.name": "omics_only"}
+    settings |= {"federation.strategy": strategy, "federation.trim": 0.34}
     straight, stopped_in = lead(tiny(settings)), 3
     assert all(record["accepted"] for record in straight.result["rounds"])
     assert np.isfinite(straight.result["rounds"][-1]["loss"]["validation"])
