@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import pandas as pd
 
 from fusion.errors import SiteError
+from fusion.readers.catalogue import read_catalogue
 from fusion.readers.findings import listed
+from fusion.readers.formats.registry import SlideFile
+from fusion.readers.site import FeatureFolder, bag_file
 from fusion.readers.tables import patient_column, read_table
 
 KINDS: Mapping[str, str] = {"_rnaseq": "rna", "_cnv": "cnv", "_mut": "mutation"}
@@ -22,7 +24,7 @@ class CohortFolder:
     Attributes:
         clinical: One row a slide, as text.
         omics: Table name to patients' rows; the first column, `case_id`, is the patient.
-        bags: Bag files by file name.
+        bags: Files of features by the name an h5 file of the slide would have.
         width: Numbers a patch; 0 = no bags.
     """
 
@@ -36,14 +38,16 @@ def read_cohort_folder(folder: Path) -> CohortFolder:
     """Return what a folder with clinical.csv, genomics.parquet and patch_features/ holds.
 
     Args:
-        folder: The cohort; genomics.parquet (or .csv) and patch_features may be absent.
+        folder: The cohort; genomics.parquet (or .csv) and patch_features may be absent. The
+            features may be in any format of one file a slide.
 
     Returns:
         The tables as they are; genes go to rna, cnv or mutation by the ending `_rnaseq`, `_cnv`,
         `_mut` of their columns, which falls away; columns without one go to the table `other`.
 
     Raises:
-        SiteError: The folder or clinical.csv is missing, or a table or the first bag is unreadable.
+        SiteError: The folder or clinical.csv is missing, a table is unreadable, or no bag can be
+            read.
 
     Privacy: patient data; stays on the machine.
 
@@ -54,12 +58,15 @@ def read_cohort_folder(folder: Path) -> CohortFolder:
     clinical = read_table(folder / "clinical.csv", what="Clinical table", text=True)
     files = [folder / name for name in ("genomics.parquet", "genomics.csv")]
     found = next((path for path in files if path.is_file()), None)
-    bags = {path.name: path for path in sorted((folder / "patch_features").glob("*.h5"))}
+    features = folder / "patch_features"
+    held = any(features.glob("*"))
+    catalogue = read_catalogue(FeatureFolder(features, "", None)) if held else None
+    slides = catalogue.slides.items() if catalogue else ()
     return CohortFolder(
         clinical=clinical,
         omics=split_omics(read_table(found, what="Genomics table", text=False)) if found else {},
-        bags=bags,
-        width=_width(next(iter(bags.values()))) if bags else 0,
+        bags={bag_file(name): slide.path for name, slide in slides if isinstance(slide, SlideFile)},
+        width=catalogue.width if catalogue else 0,
     )
 
 
@@ -91,16 +98,3 @@ def split_omics(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         for name, columns in parts.items()
         if columns
     }
-
-
-def _width(path: Path) -> int:
-    try:
-        if not path.is_file():  # opening a pipe would wait for ever
-            raise OSError
-        with h5py.File(path, "r", locking=False) as file:
-            return int(file["features"].shape[-1])
-    except (OSError, RuntimeError, KeyError, AttributeError, IndexError):
-        raise SiteError(
-            f"Bag must be an h5 file with a dataset `features`, got '{path}'. Extract it again.",
-            public="A bag cannot be read.",
-        ) from None

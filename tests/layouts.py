@@ -111,8 +111,7 @@ WRITERS: Mapping[str, Callable[[Path, Mapping[str, np.ndarray]], Path]] = {
 def rewrite_site(site: Path, kind: str) -> None:
     """Turn a site's plain h5 files into another format, values unchanged."""
     plain = site / "patch_features"
-    slides = {path.stem: _features(path) for path in sorted(plain.glob("*.h5"))}
-    shutil.rmtree(plain)
+    slides = take(plain)
     where = 'folder = "patch_features"'
     if kind == "parquet":
         write_parquet(site / "all.parquet", slides)
@@ -122,6 +121,13 @@ def rewrite_site(site: Path, kind: str) -> None:
     toml = (site / "site.toml").read_text(encoding="utf-8")
     toml = toml.replace('folder = "patch_features"', where)
     (site / "site.toml").write_text(toml, encoding="utf-8")
+
+
+def take(plain: Path) -> dict[str, np.ndarray]:
+    """Return the values in a folder of plain h5 files, and remove it."""
+    slides = {path.stem: _features(path) for path in sorted(plain.glob("*.h5"))}
+    shutil.rmtree(plain)
+    return slides
 
 
 def _features(path: Path) -> np.ndarray:

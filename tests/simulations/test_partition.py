@@ -10,6 +10,7 @@ import pytest
 from fusion.errors import ConfigError, OutputError, SiteError
 from fusion.readers.cohort import read_cohort
 from simulations.partition import Division, partition
+from tests import layouts
 
 ROWS = [("02", 4), ("DU", 3), ("S9", 1), ("ZZ", 1)]
 
@@ -58,6 +59,16 @@ def test_every_site_opens_and_all_patients_are_in_one(source, tmp_path):
     assert sum(len(cohort.patients) for cohort in cohorts) == 9
     assert {(cohort.encoder, cohort.feature_width) for cohort in cohorts} == {("hipt", 3)}
     assert cohorts[0].clinical["site"].tolist() == ["02"] * 4
+
+
+@pytest.mark.parametrize("kind", ["clam-pt", "stamp"])
+def test_features_of_other_tools_are_linked_as_they_are(source, tmp_path, kind):
+    plain = source / "patch_features"
+    layouts.WRITERS[kind](plain, layouts.take(plain))
+    partition(source, out=tmp_path / "sites", division=Division(min_patients=3))
+    cohort = read_cohort(tmp_path / "sites" / "02")
+    assert {slide.format for slides in cohort.slides for slide in slides} == {kind}
+    assert cohort.feature_width == 3
 
 
 def test_genes_are_split_by_kind_and_lose_their_ending(source, tmp_path):

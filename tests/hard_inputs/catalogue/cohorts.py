@@ -84,17 +84,17 @@ def patient_twice_in_genomics(place: Place) -> None:
     write_rows(path, [*read_rows(path), read_rows(path)[0]])
 
 
-@fault("partition", "Bag must be an h5 file with a dataset `features`, got ")
-def first_bag_of_a_cohort_damaged(place: Place) -> None:
-    bag = min((place.cohort / "patch_features").iterdir())
-    bag.write_bytes(b"no bag")
+@fault("partition", "Width of the features must be known, got no readable bag in ")
+def every_bag_of_a_cohort_damaged(place: Place) -> None:
+    for bag in (place.cohort / "patch_features").iterdir():
+        bag.write_bytes(b"no bag")
 
 
-@fault("partition", "Bag must be an h5 file with a dataset `features`, got ")
-def first_bag_of_a_cohort_a_pipe(place: Place) -> None:
-    bag = min((place.cohort / "patch_features").iterdir())
-    bag.unlink()
-    os.mkfifo(bag)
+@fault("partition", "Folder of patch features must hold .h5 or .pt or .npy files, got ")
+def every_bag_of_a_cohort_a_pipe(place: Place) -> None:
+    for bag in list((place.cohort / "patch_features").iterdir()):
+        bag.unlink()
+        os.mkfifo(bag)
 
 
 @fault("partition", "Genomics table must be readable, got 'genomics.parquet': ")
