@@ -181,15 +181,16 @@ def _place_slides(folder: Path, cohorts: Sequence[Cohort]) -> str:
         for place, cohort in enumerate(cohorts)
         for slide in (slide for slides in cohort.slides for slide in slides)
     ]
-    linked = len({slide.format for _, slide in placed}) == 1
+    files = [slide for _, slide in placed if isinstance(slide, SlideFile)]
+    kinds = {(slide.format, slide.path.suffix) for slide in files}
+    linked = len(files) == len(placed) and len(kinds) == 1
     for target, slide in placed:
         if linked and isinstance(slide, SlideFile):
             _link(target, slide.path)
         else:
             with slide.open(None) as bag:
                 write_h5(target.with_name(bag_file(target.name)), bag)
-    first = placed[0][1]
-    return first.format if linked and isinstance(first, SlideFile) else "hipt"
+    return kinds.pop()[0] if linked else "hipt"
 
 
 def _link(target: Path, path: Path) -> None:

@@ -64,6 +64,14 @@ def write_trident_slides(folder: Path, slides: Mapping[str, np.ndarray]) -> Path
     return folder
 
 
+def write_npy(folder: Path, slides: Mapping[str, np.ndarray]) -> Path:
+    """One vector a slide, without its patches."""
+    folder.mkdir(parents=True)
+    for name, values in slides.items():
+        np.save(folder / f"{name}.npy", values.mean(axis=0))
+    return folder
+
+
 def write_stamp(folder: Path, slides: Mapping[str, np.ndarray]) -> Path:
     for name, values in slides.items():
         file = _h5(folder / f"{name}.h5", feats=values, coords=256.0 * places(len(values), 1))
@@ -107,6 +115,9 @@ WRITERS: Mapping[str, Callable[[Path, Mapping[str, np.ndarray]], Path]] = {
 }
 """Formats that keep every patch, a file a slide."""
 
+VECTORS = {"npy": write_npy, "trident-slides": write_trident_slides}
+"""Slide vectors, in two kinds of file."""
+
 
 def rewrite_site(site: Path, kind: str) -> None:
     """Turn a site's plain h5 files into another format, values unchanged."""
@@ -117,7 +128,7 @@ def rewrite_site(site: Path, kind: str) -> None:
         write_parquet(site / "all.parquet", slides)
         where = 'file = "all.parquet"'
     else:
-        WRITERS[kind](plain, slides)
+        {**WRITERS, **VECTORS}[kind](plain, slides)
     toml = (site / "site.toml").read_text(encoding="utf-8")
     toml = toml.replace('folder = "patch_features"', where)
     (site / "site.toml").write_text(toml, encoding="utf-8")

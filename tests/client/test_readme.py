@@ -21,19 +21,13 @@ SLIDES = {name: np.full((2, 3), place, np.float32) for place, name in enumerate(
 CLINICAL = "patient,slide,time_days,event\np1,a.svs,400,1\np2,b.svs,900,0\np3,c.svs,700,0\n"
 
 
-def write_vectors(folder, slides):
-    folder.mkdir(parents=True)
-    for name, values in slides.items():
-        np.save(folder / f"{name}.npy", values[0])
-
-
 WRITERS = {
     "HIPT, or any h5": (layouts.write_hipt, "hipt"),
     "CLAM": (layouts.write_clam_h5, "clam-h5"),
     "TRIDENT, patches": (layouts.write_trident, "trident"),
     "TRIDENT, slides": (layouts.write_trident_slides, "slide-vectors"),
     "STAMP": (layouts.write_stamp, "stamp"),
-    "any slide encoder": (write_vectors, "slide-vectors"),
+    "any slide encoder": (layouts.write_npy, "slide-vectors"),
     "anything, as one table": (layouts.write_parquet, "parquet"),
 }
 

@@ -153,8 +153,9 @@ def test_a_pooled_run_meets_the_patients_of_the_federated_run(sites, tmp_path):
     np.testing.assert_allclose(its_plan.scaling.slide_sd, plan.scaling.slide_sd, rtol=1e-9)
 
 
-def test_sites_of_different_formats_are_pooled_value_by_value(sites, tmp_path):
-    for folder, kind in zip(site_folders(sites), ("clam-pt", "parquet"), strict=False):
+@pytest.mark.parametrize("kinds", [("clam-pt", "parquet"), ("npy", "trident-slides", "npy", "npy")])
+def test_sites_of_different_formats_are_pooled_value_by_value(sites, tmp_path, kinds):
+    for folder, kind in zip(site_folders(sites), kinds, strict=False):
         layouts.rewrite_site(folder, kind)
     pooled = pooled_cohort(sites, tmp_path)
     for cohort in map(read_cohort, site_folders(sites)):
