@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def add_comparisons(add: AddCommand, show: Callable[[argparse.Namespace, "Outcom
 
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--models", required=True, help="comma-separated; also ridge, ridge+age")
+    parser.add_argument("--models", required=True, help="with commas; all, ridge, ridge+age too")
     parser.add_argument(
         "--settings", "--setting", default="federated,pooled", help="federated, pooled, local"
     )
@@ -84,11 +85,13 @@ def _cross_validate(parsed: argparse.Namespace) -> "Outcome":
 
 
 def _planned(parsed: argparse.Namespace) -> dict:
+    from fusion.models.build import MODELS
     from simulations.start import read_settings
 
     base = read_settings(RunConfig(), config=parsed.config, pairs=parsed.set)
+    asked = [sorted(MODELS) if word == "all" else [word] for word in names(parsed.models)]
     return {
-        "models": names(parsed.models),
+        "models": list(dict.fromkeys(chain.from_iterable(asked))),
         "settings": names(parsed.settings),
         "base": base,
         "out": parsed.out.resolve(),

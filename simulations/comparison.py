@@ -10,7 +10,7 @@ from client.settings import Settings, site_folders
 from client.site import Site, forget_sites, open_site
 from simulations.fold_folders import People
 from simulations.folds import Fold
-from simulations.study import Options, Outcome, Plan, claimed, compare_folds
+from simulations.study import Options, Outcome, Plan, check_plan, compare_folds, held, keep_settings
 
 PROTOCOL = "sites"
 """Name of the division that the sites make themselves."""
@@ -36,6 +36,7 @@ def compare_sites(sites: Path, seeds: Sequence[int], plan: Plan, options: Option
 
     Source: own.
     """
+    check_plan(plan, options.against)
     opened = {seed: _open(sites, seed, plan) for seed in seeds}
     cohorts = [site.cohort for site in opened[seeds[0]]]
     hospital = np.concatenate([np.full(len(one.patients), one.name) for one in cohorts])
@@ -44,7 +45,8 @@ def compare_sites(sites: Path, seeds: Sequence[int], plan: Plan, options: Option
         for seed, found in opened.items()
     ]
     told = {"command": "compare", "data": [cohort.fingerprint for cohort in cohorts]}
-    with claimed(plan.out, told, plan.base):
+    with held(plan.out):
+        keep_settings(plan.out, told, plan.base)
         return compare_folds(People(cohorts, hospital), folds, plan, options)
 
 

@@ -1,8 +1,9 @@
 """Repeated cross-validation of one cohort: random folds, whole hospitals, or folds from a file."""
 
-import tempfile
+import hashlib
+import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from simulations.folds import (
 from simulations.joined_site import Part
 from simulations.partition import SMALL, Division, partition
 from simulations.splits import read_assigned, row_for_each
-from simulations.study import Options, Outcome, Plan, claimed, compare_folds
+from simulations.study import Options, Outcome, Plan, check_plan, compare_folds, held, keep_settings
 
 PROTOCOLS = ("random", "hospital")
 """Who tests: patients drawn at random, or hospitals whole."""
@@ -77,13 +78,18 @@ def cross_validate(design: Design, plan: Plan, options: Options) -> Outcome:
     Source: own.
     """
     _check(design)
-    plan.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=plan.out, prefix=".cohort-") as folder:
-        whole = _read(design, Path(folder) / "sites")
-        people = _people(design, whole)
-        folds = list(_folds(design, people, whole, plan.base))
-        with claimed(plan.out, _told(design, whole.fingerprint, plan), plan.base):
+    check_plan(plan, options.against)
+    with held(plan.out):
+        folder = plan.out / "cohort"
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            whole = _read(design, folder)
+            people = _people(design, whole)
+            folds = list(_folds(design, people, whole, plan.base))
+            keep_settings(plan.out, _told(design, whole.fingerprint, plan.base.seed), plan.base)
             return compare_folds(people, folds, plan, options)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check(design: Design) -> None:
@@ -106,11 +112,14 @@ def _check(design: Design) -> None:
             raise ConfigError(f"{name} must be >= {least}, got {number}. Raise it.")
 
 
-def _told(design: Design, data: str, plan: Plan) -> dict[str, str | int]:
+def _told(design: Design, data: str, seed: int) -> dict[str, str | int]:
     """Return what shapes the folds; protocol and repeats may differ from call to call."""
-    shaping = asdict(replace(design, cohort=Path(), protocol="", repeats=0, folds_file=None))
-    del shaping["cohort"], shaping["protocol"], shaping["repeats"], shaping["folds_file"]
-    return {"command": "cross-validate", "data": data, "seed": plan.base.seed, **shaping}
+    told: dict[str, str | int] = {"command": "cross-validate", "data": data, "seed": seed}
+    for name in ("folds", "min_patients", "small", "patients", "by"):
+        told[name] = getattr(design, name)
+    if design.folds_file is not None:
+        told["folds_file"] = hashlib.sha256(design.folds_file.read_bytes()).hexdigest()
+    return told
 
 
 def _read(design: Design, folder: Path) -> Cohort:

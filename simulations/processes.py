@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -70,7 +71,8 @@ def do_all(
             while queue and len(running) < room:
                 task = queue.popleft()
                 prepare(task)
-                running[pool.submit(_measured, work, task)] = task
+                with _uninterrupted():
+                    running[pool.submit(_measured, work, task)] = task
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 done, held = _ended(running.pop(future), future)
                 if held > peak:
@@ -145,15 +147,26 @@ def _ended(task: Task, future: Future) -> tuple[Done[Task], int]:
     return Done(task, str(error) if known else f"{type(error).__name__}: {error}"), 0
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold an interrupt back while a process may start: it knows no answer before it began."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
     """Die quietly when interrupted, and with the parent, which may be killed without notice."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_follow_parent, daemon=True).start()
     import flwr.app  # noqa: F401 -- it sets its logger up on import, and would undo what follows
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     for name in ("concord", "flwr"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    threading.Thread(target=_follow_parent, daemon=True).start()
 
 
 def _follow_parent() -> None:

@@ -31,6 +31,8 @@ from simulations.trials import Plan, Trial, conduct
 
 log = logging.getLogger("concord.simulate")
 
+LOCK = ".lock"
+
 OF_A_RUN = ("out", "resume", "sites", "model.name", "seed")
 """Settings that differ between the runs of one comparison, or do not shape them."""
 
@@ -91,22 +93,19 @@ def check_plan(plan: Plan, against: str) -> str:
 
 
 @contextmanager
-def claimed(out: Path, told: Mapping[str, Any], base: RunConfig) -> Iterator[None]:
-    """Hold the folder for one comparison: alone, and with the settings that it began with.
+def held(out: Path) -> Iterator[None]:
+    """Hold the folder for one comparison alone; nothing is left of one that wrote nothing.
 
     Args:
         out: Folder that everything is written to; made if absent.
-        told: What shapes the folds.
-        base: Settings of the runs.
 
     Raises:
-        ConfigError: Another process writes into it, or it holds results of other settings.
+        ConfigError: Another process holds it.
 
     Source: own.
     """
     out.mkdir(parents=True, exist_ok=True)
-    flat = {key: value for key, value in flatten(base).items() if key not in OF_A_RUN}
-    with (out / ".lock").open("w") as lock:
+    with (out / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -114,8 +113,42 @@ def claimed(out: Path, told: Mapping[str, Any], base: RunConfig) -> Iterator[Non
                 f"--out must be a folder of its own, got '{out}', which another process writes "
                 "into. Wait for it, or choose another."
             ) from None
-        _check_same(out, {**told, **flat})
-        yield
+        try:
+            yield
+        finally:
+            if [path.name for path in out.iterdir()] == [LOCK]:
+                shutil.rmtree(out)
+
+
+def keep_settings(out: Path, told: Mapping[str, Any], base: RunConfig) -> None:
+    """Write what shapes the results on the first call; afterwards it must be the same.
+
+    Args:
+        out: Folder that everything is written to.
+        told: What shapes the folds.
+        base: Settings of the runs.
+
+    Raises:
+        ConfigError: The folder holds results of other settings.
+
+    Source: own.
+    """
+    now, file = {**told, **_shaping(base)}, out / "settings.json"
+    if not file.is_file():
+        write_atomically(file, json.dumps(now, indent=2).encode())
+        return
+    # a setting that did not exist then had the effect of its default
+    before = {**_shaping(RunConfig()), **json.loads(file.read_text(encoding="utf-8"))}
+    other = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    if other:
+        raise ConfigError(
+            f"--out must hold results of the same settings, got '{out}' with {other[0]} = "
+            f"{before.get(other[0])} instead of {now.get(other[0])}. Choose another folder."
+        )
+
+
+def _shaping(base: RunConfig) -> dict[str, Any]:
+    return {key: value for key, value in flatten(base).items() if key not in OF_A_RUN}
 
 
 def compare_folds(people: People, folds: Sequence[Fold], plan: Plan, options: Options) -> Outcome:
@@ -219,18 +252,3 @@ def _write_folds(people: People, folds: Sequence[Fold], out: Path) -> None:
     )
     text = table.to_csv(index=False, lineterminator="\n")
     write_atomically(out / "folds.csv", text.encode())
-
-
-def _check_same(out: Path, told: Mapping[str, Any]) -> None:
-    """Write the settings on the first call; afterwards they must be the same."""
-    file = out / "settings.json"
-    if not file.is_file():
-        write_atomically(file, json.dumps(told, indent=2).encode())
-        return
-    before = json.loads(file.read_text(encoding="utf-8"))
-    other = sorted(key for key in {*before, *told} if before.get(key) != told.get(key))
-    if other:
-        raise ConfigError(
-            f"--out must hold results of the same settings, got '{out}' with {other[0]} = "
-            f"{before.get(other[0])} instead of {told.get(other[0])}. Choose another folder."
-        )

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -105,6 +107,19 @@ def test_a_killed_comparison_leaves_no_process_and_is_continued(words, tmp_path,
     assert pd.read_csv(out / "runs.csv")["seed"].tolist() == [1, 2, 3]
 
 
+def test_an_interrupted_comparison_says_so_and_nothing_else(words, tmp_path):
+    command = [sys.executable, "-m", "simulations.cli", *words, "--out", str(tmp_path / "out")]
+    running = subprocess.Popen(
+        [*command, "--seeds", "2", "--jobs", "1"],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_for((tmp_path / "out/sites/sites-1-1").is_dir)
+    os.killpg(running.pid, signal.SIGINT)
+    _, told = running.communicate()
+    assert running.returncode == 130
+    assert told == "0 of 2 runs are there already\ninterrupted\n"
+
+
 def test_a_run_that_fails_is_told_at_the_end_and_the_others_are_kept(
     own_hospitals, tmp_path, capsys
 ):
@@ -122,6 +137,7 @@ def test_a_run_that_fails_is_told_at_the_end_and_the_others_are_kept(
 @pytest.mark.parametrize(
     ("more", "match"),
     [
+        (["--models", "all,gatd"], "got 'gatd'. Did you mean 'gated'?"),
         (["--seeds", "a"], "--seeds must be 5 or 1,2,7, say, got 'a'"),
         (["--seeds", "0"], "--seeds must be 5 or 1,2,7, say, got '0'"),
         (["--jobs", "0"], "--jobs must be >= 1, got 0"),

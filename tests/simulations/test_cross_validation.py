@@ -187,11 +187,22 @@ def test_other_settings_in_the_same_folder_are_refused(found, cohort):
         cross_validate(replace(design, folds=3), plan(found / "random"), Options())
 
 
+def test_a_setting_that_did_not_exist_then_counts_as_its_default(tmp_path):
+    study.keep_settings(tmp_path, {"data": "a hash"}, from_flat(QUICK))
+    told = json.loads((tmp_path / "settings.json").read_text())
+    del told["training.lr"]
+    (tmp_path / "settings.json").write_text(json.dumps(told))
+    study.keep_settings(tmp_path, {"data": "a hash"}, from_flat(QUICK))
+    other = from_flat({**QUICK, "training.lr": 0.1})
+    with pytest.raises(ConfigError, match=r"with training.lr = 0.0005 instead of 0.1"):
+        study.keep_settings(tmp_path, {"data": "a hash"}, other)
+
+
 @pytest.mark.usefixtures("in_this_process")
 def test_a_folder_in_use_is_refused(cohort, tmp_path):
     chosen = plan(tmp_path / "out")
     with (
-        study.claimed(chosen.out, {}, chosen.base),
+        study.held(chosen.out),
         pytest.raises(ConfigError, match="which another process writes into"),
     ):
         cross_validate(Design(cohort, folds=2), chosen, Options())
@@ -239,6 +250,9 @@ def test_folds_of_a_file_are_used_and_an_empty_one_never_tests(cohort, tmp_path)
     published = pd.read_csv(file).set_index("patient")["fold"].dropna()
     assert (tested - 1).to_dict() == published.to_dict()
     assert set(folds["protocol"]) == {"file"}
+    folds_file(file, cohort)
+    with pytest.raises(ConfigError, match="the same settings, got .* with folds_file = "):
+        cross_validate(design, plan(tmp_path / "out", models=("ridge",)), Options())
 
 
 @pytest.mark.parametrize(
@@ -276,6 +290,7 @@ def test_a_file_of_folds_that_does_not_fit_is_an_error(cohort, tmp_path, change,
 def test_a_design_that_does_not_fit_is_an_error(cohort, tmp_path, changes, match):
     with pytest.raises(ConfigError, match=match):
         cross_validate(Design(cohort, **changes), plan(tmp_path / "out"), Options())
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
