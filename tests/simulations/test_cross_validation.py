@@ -251,7 +251,7 @@ def test_folds_of_a_file_are_used_and_an_empty_one_never_tests(cohort, tmp_path)
     assert (tested - 1).to_dict() == published.to_dict()
     assert set(folds["protocol"]) == {"file"}
     folds_file(file, cohort)
-    with pytest.raises(ConfigError, match="the same settings, got .* with folds_file = "):
+    with pytest.raises(ConfigError, match=r"the same settings, got .* with folds_file = "):
         cross_validate(design, plan(tmp_path / "out", models=("ridge",)), Options())
 
 
