@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from simulations.audited import audit_columns, is_error
 from simulations.fold_folders import TEST
 from simulations.ridge import REFERENCES
 from simulations.trials import Trial
@@ -16,7 +17,8 @@ AVERAGED = (
     "concordance", "own_concordance", "within", "uno", "brier", "interaction", "r2_additive",
     "validation",
 )  # fmt: skip
-"""Figures of `local` that are means over sites, weighted by training patients."""
+"""Figures of `local` that are means over sites, weighted by training patients; so are the audit's,
+without their errors."""
 
 Row = dict[str, Any]
 
@@ -86,7 +88,7 @@ def _trained(result: Mapping[str, Any]) -> Row:
         "parameters": model["parameters"],
         "train": sum(site["patients"]["train"] for site in result["sites"]),
         "seconds": result["timings"]["total_seconds"],
-    }
+    } | audit_columns(audit)
 
 
 def _own(trial: Trial, result: Mapping[str, Any]) -> Row:
@@ -101,7 +103,9 @@ def _own(trial: Trial, result: Mapping[str, Any]) -> Row:
 def _mean_over_sites(rows: Sequence[Row], trainers: int) -> Row:
     """Return the row of a fold's local setting."""
     told = {key: rows[0][key] for key in (*KEYS, "seed", "others", "test", "test_events", "steps")}
-    means = {name: _weighted(rows, name) for name in AVERAGED}
+    audited = dict.fromkeys(name for row in rows for name in row if "." in name)
+    names = [*AVERAGED, *(name for name in audited if not is_error(name))]
+    means = {name: _weighted(rows, name) for name in names}
     return told | means | {
         "parameters": rows[0]["parameters"],
         "train": sum(row["train"] for row in rows),
@@ -113,7 +117,7 @@ def _mean_over_sites(rows: Sequence[Row], trainers: int) -> Row:
 
 def _weighted(rows: Sequence[Row], name: str) -> float | None:
     """Return the mean over sites that have the figure, weighted by training patients."""
-    known = [row for row in rows if row[name] is not None]
+    known = [row for row in rows if row.get(name) is not None]
     if not known:
         return None
     return float(np.average([row[name] for row in known], weights=[row["train"] for row in known]))

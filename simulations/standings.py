@@ -10,8 +10,9 @@ import pandas as pd
 from fusion.errors import ConfigError
 from fusion.registry import nearest
 from fusion.training.checkpoint import write_atomically
+from simulations.audited import is_error
 from simulations.figures import KEYS, Row
-from simulations.paired import paired_difference
+from simulations.paired import mean_over_folds, paired_difference
 
 COMPARED = ("concordance", "within", "brier")
 """Figures whose differences are stated."""
@@ -23,6 +24,16 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of runs.csv after those that name a row."""
 
+SPREAD = ("concordance", "interaction", "r2_additive")
+"""Figures whose spread over folds is stated, beside all of the audit's (their names have a dot)."""
+
+AUDITED = (
+    "local.interaction", "ratio.interaction", "global.interaction", "published.interaction",
+    "moebius.interaction", "variance.interaction", "variance.r2_additive",
+    "concordance.additive", "concordance.gain",
+)  # fmt: skip
+"""What the second table shows of the audit."""
+
 SHOWN = ("own_concordance", "within", "uno", "brier", "interaction", "r2_additive", "seconds")
 
 NOTE = (
@@ -31,6 +42,12 @@ NOTE = (
     "patients). federated, pooled and local take {steps} optimiser steps a site. local: each site "
     "alone, judged on all test patients, mean over sites weighted by training patients; own: on "
     "its own hospital's test patients."
+)
+
+AUDIT_NOTE = (
+    "Of the audit on test patients: mean, sd over folds, and the 95% interval of the mean after "
+    "Nadeau and Bengio. Each run's own standard errors (over its patients) stand in runs.csv "
+    "under the same names with `.se`."
 )
 
 
@@ -54,7 +71,10 @@ class Standings:
             write_atomically(
                 out / name, table.convert_dtypes().to_csv(index=False, lineterminator="\n").encode()
             )
-        write_atomically(out / "table.md", f"{_markdown(self.lines())}\n\n{self.note}\n".encode())
+        parts = [_markdown(self.lines()), self.note]
+        audited = self.audit_lines()
+        parts += [_markdown(audited), AUDIT_NOTE] if len(audited) > 1 else []
+        write_atomically(out / "table.md", ("\n\n".join(parts) + "\n").encode())
 
     def lines(self) -> list[list[str]]:
         """Return the table for people, the first line its header."""
@@ -67,6 +87,18 @@ class Standings:
         ]
         return [[*header, *(name.replace("_", " ") for name in SHOWN)], *rows]
 
+    def audit_lines(self) -> list[list[str]]:
+        """Return the audit's table for people, the first line its header; no row, no audit."""
+        names = [name for name in AUDITED if name in self.means]
+        header = ["protocol", "model", "setting", "folds"]
+        rows = [
+            [row["protocol"], row["model"], row["setting"], str(row["folds"])]
+            + [_spread(row, name) for name in names]
+            for row in self.means.to_dict("records")
+            if any(not _absent(row[name]) for name in names)
+        ]
+        return [[*header, *names], *rows]
+
 
 def stand(rows: Sequence[Row], *, against: str, steps: int) -> Standings:
     """Return the tables of all finished runs.
@@ -78,7 +110,8 @@ def stand(rows: Sequence[Row], *, against: str, steps: int) -> Standings:
 
     Source: own.
     """
-    runs = pd.DataFrame(rows).reindex(columns=[*KEYS, *COLUMNS])
+    audited = dict.fromkeys(name for row in rows for name in row if "." in name)
+    runs = pd.DataFrame(rows).reindex(columns=[*KEYS, *COLUMNS, *audited])
     means = [
         _standing(group, runs, against)
         for _, group in runs.groupby(["protocol", "model", "setting"], sort=False)
@@ -107,12 +140,28 @@ def _standing(group: pd.DataFrame, runs: pd.DataFrame, against: str) -> Row:
     first = group.iloc[0]
     told = {key: first[key] for key in ("protocol", "model", "setting")} | {"folds": len(group)}
     numbers = group[[*COMPARED, *SHOWN, "validation", "low", "high"]].astype(float)
-    told |= numbers.mean().to_dict() | {"concordance_sd": numbers["concordance"].std()}
+    told |= numbers.mean().to_dict() | _spreads(group)
     if f"{first['model']}:{first['setting']}" == against:
         return told
     model, _, setting = against.partition(":")
     same = (runs["protocol"] == first["protocol"]) & (runs["setting"] == setting)
     return told | _differences(group, runs[same & (runs["model"] == model)])
+
+
+def _spreads(group: pd.DataFrame) -> Row:
+    """Return mean, sd and interval over folds of the concordance and of the audit's figures."""
+    ratio, found = float((group["test"] / group["others"]).mean()), Row()
+    audited = (name for name in group if "." in name and not is_error(name))
+    for name in (*SPREAD, *audited):
+        known = group[name].astype(float).dropna()
+        over = mean_over_folds(known.to_numpy(), test_to_train=ratio)
+        found |= {
+            name: over.mean,
+            f"{name}_sd": known.std(),
+            f"{name}_low": over.low,
+            f"{name}_high": over.high,
+        }
+    return found
 
 
 def _differences(group: pd.DataFrame, baseline: pd.DataFrame) -> Row:
@@ -134,6 +183,15 @@ def _difference(row: Row) -> str:
     if _absent(middle):
         return "-"
     return f"{middle:+.3f}" + ("" if _absent(low) else f" ({low:+.3f} to {high:+.3f})")
+
+
+def _spread(row: Row, name: str) -> str:
+    """Return `mean, sd (low to high)`, as far as they are known."""
+    middle, sd, low, high = (row[name + end] for end in ("", "_sd", "_low", "_high"))
+    if _absent(middle):
+        return "-"
+    told = _cell(middle) + ("" if _absent(sd) else f", {sd:.3f}")
+    return told + ("" if _absent(low) else f" ({low:.3f} to {high:.3f})")
 
 
 def _cell(value: float, name: str = "") -> str:

@@ -1,6 +1,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -152,6 +153,42 @@ def test_the_tables_name_the_baseline_and_the_statistic(protocol):
     text = (protocol / "table.md").read_text()
     assert "to linear:federated" in text
     assert "Nadeau and Bengio" in text
+
+
+def test_every_run_tells_its_whole_audit_with_errors(protocol):
+    runs = pd.read_csv(protocol / "runs.csv").set_index(["setting", "model", "fold"])
+    number = runs.index.get_level_values("fold")[0]
+    told = results(protocol)[Path(f"{protocol.name}-1-{number}/federated/linear")]["audit"]
+    row = runs.loc["federated", "linear", number]
+    for name in ("local", "ratio", "global", "published", "moebius"):
+        for part in ("interaction", "slides", "omics"):
+            assert row[f"{name}.{part}"] == pytest.approx(told["shares"][name][part], abs=1e-12)
+    errors = told["concordance"]["standard_errors"]
+    assert row["concordance.additive.se"] == pytest.approx(errors["additive"])
+    assert row["local.interaction"] == row["interaction"]
+
+
+def test_the_audit_s_means_have_their_spread_over_folds(protocol):
+    runs = pd.read_csv(protocol / "runs.csv").query("model == 'linear' and setting == 'federated'")
+    row = pd.read_csv(protocol / "means.csv").query("model == 'linear' and setting == 'federated'")
+    ratio = (runs["test"] / runs["others"]).mean()
+    for name in ("local.slides", "variance.r2_additive", "concordance.additive", "concordance"):
+        mean, sd = runs[name].mean(), runs[name].std()
+        # two folds: Student's t with one degree of freedom, 12.706
+        reach = 12.7062 * sd * (1 / 2 + ratio) ** 0.5
+        found = row[[name, f"{name}_sd", f"{name}_low", f"{name}_high"]].iloc[0]
+        assert list(found) == pytest.approx([mean, sd, mean - reach, mean + reach], abs=1e-5)
+    text = (protocol / "table.md").read_text()
+    assert "| concordance.additive | concordance.gain |" in text
+    assert (text.count("| ridge | pooled |"), text.count("| linear | pooled |")) == (1, 2)
+
+
+def test_local_shares_are_means_over_sites_without_an_error(protocol):
+    alone = pd.read_csv(protocol / "local.csv").query("fold == 1")
+    row = pd.read_csv(protocol / "runs.csv").query("fold == 1 and setting == 'local'").iloc[0]
+    expected = np.average(alone["local.slides"], weights=alone["train"])
+    assert row["local.slides"] == pytest.approx(expected)
+    assert np.isnan(row["local.slides.se"])
 
 
 def test_age_reaches_the_ridge_model_that_is_named_for_it(protocol):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from simulations.paired import paired_difference
+from simulations.paired import mean_over_folds, paired_difference
 
 
 def test_the_corrected_interval_by_hand():
@@ -41,3 +41,10 @@ def test_one_fold_has_a_difference_but_no_interval():
 def test_no_fold_in_common_is_said_so():
     found = paired_difference(np.zeros(0), np.zeros(0), test_to_train=0.25)
     assert (found.folds, found.mean) == (0, None)
+
+
+def test_a_figure_s_mean_has_the_interval_of_its_difference_from_nought():
+    figures = np.random.default_rng(5).normal(0.1, 0.02, 5)
+    alone = mean_over_folds(figures, test_to_train=0.25)
+    assert alone == paired_difference(figures, np.zeros(5), test_to_train=0.25)
+    assert alone.mean == pytest.approx(figures.mean())
