@@ -7,7 +7,7 @@ from typing import Any
 from fusion.config import RunConfig, names
 from fusion.errors import ConfigError, FederationError
 from fusion.modalities import CLINICAL, OMICS, SLIDES, parts, tables_named
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from fusion.registry import nearest
 from server.members import Member
 

@@ -17,8 +17,8 @@ from fusion import __version__
 from fusion.config import RunConfig, flatten, numbers
 from fusion.interaction.figures import audit_figures
 from fusion.modalities import SLIDES, lacks
-from fusion.models.build import MODELS
 from fusion.models.cost import count_macs
+from fusion.models.entries import MODELS
 from fusion.objectives.base import AbstractObjective
 from fusion.survival.baseline import Baseline
 from fusion.survival.calibration import SurvivalOfRisk, calibration

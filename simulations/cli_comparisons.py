@@ -85,7 +85,7 @@ def _cross_validate(parsed: argparse.Namespace) -> "Outcome":
 
 
 def _planned(parsed: argparse.Namespace) -> dict:
-    from fusion.models.build import MODELS
+    from fusion.models.entries import MODELS
     from simulations.start import read_settings
 
     base = read_settings(RunConfig(), config=parsed.config, pairs=parsed.set)

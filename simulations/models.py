@@ -6,13 +6,9 @@ from torch import nn
 from fusion.config import DataConfig, ModelConfig
 from fusion.modalities import OMICS, SLIDES
 from fusion.models.base import FusionModel
-from fusion.models.build import (
-    MODELS,
-    REFERENCE_SHAPES,
-    build_model,
-    build_reference,
-)
+from fusion.models.build import build_model, build_reference
 from fusion.models.cost import count_macs, count_parameters
+from fusion.models.entries import MODELS
 from fusion.types import Bags, Batch
 
 WIDTHS = {SLIDES: 1024, OMICS: 1500}
@@ -25,8 +21,9 @@ def list_models(
     """Return one row a registered model.
 
     Args:
-        reference: True = the publications' configurations, fusion network only (no encoder, no
-            placeholders, one 2048-d token of each of two modalities), for models that have one.
+        reference: True = the publications' configurations, without placeholders and with what the
+            publication counts (early to gated: the network behind two 2048-d vectors; mif: three
+            encoders of 80 features too), for models that have one.
         objective_couples: Whether the objective they are trained with couples patients, as the
             Cox likelihood does.
 
@@ -68,7 +65,7 @@ def _reference_row(name: str) -> dict[str, object]:
     fusion = build_reference(name)
     embeddings = {
         modality: torch.zeros(1, shape.tokens, shape.width)
-        for modality, shape in REFERENCE_SHAPES.items()
+        for modality, shape in MODELS[name].reference_shapes.items()
     }
     macs = count_macs(fusion, embeddings)
     return {"name": name, "parameters": count_parameters(fusion), "macs": macs}

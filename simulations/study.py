@@ -17,7 +17,7 @@ import pandas as pd
 
 from fusion.config import RunConfig, flatten
 from fusion.errors import ConfigError
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from fusion.registry import nearest
 from fusion.training.checkpoint import write_atomically
 from simulations.alone import able_alone

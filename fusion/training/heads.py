@@ -7,7 +7,7 @@ from torch import nn
 
 from fusion.config import RunConfig
 from fusion.errors import ConfigError
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from fusion.training.plan import weights
 
 

@@ -11,7 +11,7 @@ import torch
 from client.predict import predict
 from fusion.encoders.dropout import PatientDropout, set_dropout_keys
 from fusion.errors import FederationError
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from simulations.federation import run_inline
 
 needs_gpu = pytest.mark.skipif(

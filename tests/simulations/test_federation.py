@@ -10,7 +10,7 @@ from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from flwr.clientapp import ClientApp
 
 from fusion.errors import ConcordError, ConfigError
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from fusion.objectives.build import OBJECTIVES
 from server.aggregation import STRATEGIES
 from simulations.federation import InlineGrid, run_inline

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from simulations.models import list_models
 
 

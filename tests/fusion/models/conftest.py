@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from fusion.config import ModelConfig
-from fusion.models.build import MODELS, build_model
+from fusion.models.build import build_model
+from fusion.models.entries import MODELS
 from fusion.types import Bags, Batch
 
 WIDTHS = {"slides": 6, "omics": 9}

@@ -3,8 +3,9 @@ import torch
 
 from fusion.config import ModelConfig
 from fusion.errors import ConfigError, FederationError
-from fusion.models.build import MODELS, build_model, build_reference
+from fusion.models.build import build_model, build_reference
 from fusion.models.cost import count_parameters
+from fusion.models.entries import MODELS
 
 REFERENCE = {
     "early": 8_800_657,

@@ -6,7 +6,7 @@ It refuses to be mixed with the processor as a GPU does, and is there on every m
 import pytest
 import torch
 
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from fusion.training.data import Draw, PatientData
 from fusion.training.evaluation import embed, embed_mean_input
 from fusion.training.loop import _forward, _loss

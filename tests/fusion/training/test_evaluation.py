@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import fusion.training.evaluation as evaluation
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from fusion.training.data import PatientData
 from fusion.training.evaluation import embed, embed_mean_input, log_hazards
 from fusion.training.plan import build_network

@@ -1,7 +1,7 @@
 import pytest
 
 from fusion.errors import ConfigError
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from fusion.training import loop
 from fusion.training.heads import head_names, head_of, without_head
 from fusion.training.loop import train_round

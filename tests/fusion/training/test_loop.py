@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fusion.errors import ConcordError
-from fusion.models.build import MODELS
+from fusion.models.entries import MODELS
 from fusion.objectives.build import OBJECTIVES
 from fusion.training import loop
 from fusion.training.data import Draw, PatientData
