@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from fusion.commands import run_command, table, to_json
+from simulations.cli_audits import add_audits
 from simulations.cli_comparisons import add_comparisons
 
 DESCRIPTION = "Federations on one machine: partition a cohort, run, compare, judge predictions."
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_run(commands)
     _add_models(commands)
     _add_metrics(commands)
+    add_audits(partial(_command, commands), _show)
     add_comparisons(partial(_command, commands), _show_comparison)
     return run_command(parser, arguments)
 
@@ -203,6 +205,11 @@ def _metrics(parsed: argparse.Namespace) -> int:
     print(table(rows))
     print(f"\nmean within sites: {interval(found['within_sites'])}")
     print(f"integrated Brier score: {interval(found['integrated_brier'])}")
+    return 0
+
+
+def _show(text: str) -> int:
+    print(text)
     return 0
 
 
