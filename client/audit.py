@@ -1,4 +1,4 @@
-"""The interaction audit at one site: encode once, fuse once a coalition, send sums."""
+"""The interaction audit at one site: encode once, fuse for each coalition, send sums."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fusion.interaction.background import EmbeddingSums, embedding_sums
-from fusion.interaction.coalitions import coalition_values
+from fusion.config import RunConfig
+from fusion.interaction.background import EmbeddingSums, draw_donors, embedding_sums
+from fusion.interaction.coalitions import coalition_outputs
+from fusion.interaction.scales import NO_SCALES, TimeScales
 from fusion.interaction.tallies import audit_tally
+from fusion.masking import MARGINAL
 from fusion.models.base import FusionModel
+from fusion.seeding import generator
 from fusion.training.data import PatientData
-from fusion.training.evaluation import embed
+from fusion.training.evaluation import Pooled, embed_mean_input, encode, pool
+
+AUDIT = "audit"
+"""Release of the audit on the log-hazard."""
+
+NO_DONORS = (
+    "the background `marginal` needs two or more training patients with every modality at the "
+    "site, and there are fewer"
+)
+"""Why a site sends no audit."""
 
 
 def audit(
@@ -20,45 +33,124 @@ def audit(
     data: PatientData,
     rows: Sequence[int],
     background: Mapping[str, Tensor],
-) -> np.ndarray:
+    *,
+    pooled: Pooled | None = None,
+    scales: TimeScales = NO_SCALES,
+) -> dict[str, np.ndarray]:
     """Return the audit of a model on those of some patients who have every modality.
+
+    Patches are summed as the model is evaluated, in its own precision, each bag on its own; what
+    follows is float64. Sums over sites so equal those of all patients together.
 
     Args:
         model: The model under audit; a copy is evaluated in float64.
         data: The site's patients.
         rows: Which of them.
-        background: What stands for a hidden modality, token x width.
+        background: What stands for a hidden modality: token x width, or donor x token x width.
+        pooled: The same patients, if their patches were read already.
+        scales: What the output is read on beside the log-hazard.
 
     Returns:
-        The tally as one vector.
+        Tallies as vectors: `audit`, and `audit:<scale>@<days>` for each of `scales`.
 
     Privacy: sums over two or more patients leave; coalition values do not.
 
     Source: own.
     """
-    complete = torch.stack(list(data.present.values())).all(0).tolist()
-    audited = [row for row in rows if complete[row]]
-    audited = audited if len(audited) > 1 else []
-    exact = copy.deepcopy(model).double().eval()
-    embeddings, _ = embed(exact, data, audited)
-    values = coalition_values(exact.fusion, embeddings, background)
-    tally = audit_tally(
-        values,
-        modalities=model.modalities,
-        time=data.cohort.time[audited],
-        event=data.cohort.event[audited],
-        excluded=len(rows) - len(audited),
-    )
-    return tally.to_array()
+    pooled = pooled or pool(model, data, rows)
+    places = _complete(pooled.present)
+    places = places if len(places) > 1 else []
+    exact = _exact(model)
+    tokens = encode(exact, pooled.pick(places))
+    outputs = coalition_outputs(exact.fusion, tokens, background, scales.read)
+    audited = [rows[place] for place in places]
+    releases = (AUDIT, *(scale.release for scale in scales.scales))
+    return {
+        release: audit_tally(
+            outputs[:, :, number],
+            modalities=model.modalities,
+            time=data.cohort.time[audited],
+            event=data.cohort.event[audited],
+            excluded=len(rows) - len(audited),
+        ).to_array()
+        for number, release in enumerate(releases)
+    }
 
 
-def embedding_means(model: FusionModel, data: PatientData, rows: Sequence[int]) -> EmbeddingSums:
+def own_background(
+    config: RunConfig, model: FusionModel, data: PatientData, training: Sequence[int]
+) -> dict[str, Tensor]:
+    """Return the background that a site makes itself, without the other sites.
+
+    Args:
+        config: The run's settings.
+        model: The model under audit.
+        data: The site's patients.
+        training: Its training patients.
+
+    Returns:
+        With `marginal`, embeddings of the site's donors, the same ones for the whole run; none if
+        it has too few. Otherwise the embedding of the federation's mean input.
+
+    Privacy: donors stay at the site; no other patient than a training patient is one.
+
+    Source: own.
+    """
+    if config.audit.background == MARGINAL:
+        return donors(model, data, training, number=config.audit.donors, seed=config.seed)
+    return embed_mean_input(model, data.plan.widths)
+
+
+def donors(
+    model: FusionModel, data: PatientData, training: Sequence[int], *, number: int, seed: int
+) -> dict[str, Tensor]:
+    """Return embeddings of training patients who stand for hidden modalities, each encoded once.
+
+    Args:
+        model: The model under audit.
+        data: The site's patients.
+        training: Its training patients; those who lack a modality are no donors.
+        number: Donors wanted; all are taken if there are fewer.
+        seed: Decides who, with the site's name.
+
+    Returns:
+        Donor x token x width in float64 for each modality; nothing if fewer than two can be one.
+
+    Source: own.
+    """
+    held = {name: mask[data.places(training)] for name, mask in data.present.items()}
+    complete = [training[place] for place in _complete(held)]
+    drawn = draw_donors(complete, number, generator(seed, data.cohort.name, "donors"))
+    return encode(_exact(model), pool(model, data, drawn)) if drawn else {}
+
+
+def embedding_means(
+    model: FusionModel,
+    data: PatientData,
+    rows: Sequence[int],
+    pooled: Pooled | None = None,
+) -> EmbeddingSums:
     """Return the sums behind the federation's mean embedding; give it training patients only.
 
     A modality that one patient alone has is left out: its sum would be that one's embedding.
 
+    Args:
+        model: The model under audit; a copy is evaluated in float64.
+        data: The site's patients.
+        rows: Its training patients.
+        pooled: The same patients, if their patches were read already.
+
     Source: own.
     """
-    embeddings, present = embed(copy.deepcopy(model).double(), data, rows)
-    shared = {name: held & (held.sum() > 1) for name, held in present.items()}
-    return embedding_sums(embeddings, shared)
+    pooled = pooled or pool(model, data, rows)
+    shared = {name: held & (held.sum() > 1) for name, held in pooled.present.items()}
+    return embedding_sums(encode(_exact(model), pooled), shared)
+
+
+def _exact(model: FusionModel) -> FusionModel:
+    return copy.deepcopy(model).double().eval()
+
+
+def _complete(present: Mapping[str, Tensor]) -> list[int]:
+    """Return the places of the patients who have every modality."""
+    return torch.stack(list(present.values())).all(0).nonzero()[:, 0].tolist()

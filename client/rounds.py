@@ -1,19 +1,22 @@
 """What a site does with a model it receives: validate and train in a round, test at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from client.audit import audit, embedding_means
+from client.audit import NO_DONORS, audit, embedding_means, own_background
 from client.heads import OwnHead
 from client.replies import Answer
 from client.settings import Settings
 from client.site import Site, open_network, open_patients, open_site
+from fusion.interaction.scales import NO_SCALES, TimeScales, chosen_scales, time_scales
+from fusion.masking import MARGINAL
 from fusion.survival.bins import TimeGrid
 from fusion.training.data import PatientData
-from fusion.training.evaluation import embed_mean_input
+from fusion.training.evaluation import Pooled, pool
 from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.loop import train_round
 from fusion.training.plan import SurvivalNetwork, load_weights, weights
@@ -65,10 +68,10 @@ def train(
     """
     rows = task.site.rows("train")
     validation = task.site.rows("validation") if task.head.known else []
-    sums = examine(task.network, task.data, validation, task.yardstick)
-    if task.words["audit"]:
-        background = embed_mean_input(task.network.model, task.data.plan.widths)
-        sums["audit"] = audit(task.network.model, task.data, validation, background)
+    pooled = pool(task.network.model, task.data, validation)
+    sums = examine(task.network, task.data, validation, task.yardstick, pooled)
+    found = _audit(task, validation, pooled, {}) if task.words["audit"] else Answer()
+    sums |= found.sums
     grid = task.yardstick.time_grid
     sums |= tell_risk_set(task.network, task.data, rows, grid)
     network = beside(task.network, arrays, grid)
@@ -80,13 +83,19 @@ def train(
     if task.run.federation.weighting == "events":
         weight = int(task.site.cohort.event[rows].sum())
     figures = {"num-examples": float(weight), "steps": float(done.steps), "train-loss": done.loss}
+    figures |= found.figures
     control = done.control if correction else None
     model = task.head.part(weights(task.network), number)
-    return Answer(figures=figures, sums=sums, model=model, control=control)
+    return Answer(facts=found.facts, figures=figures, sums=sums, model=model, control=control)
 
 
 def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
-    """Examine the received model on one split, and audit it if a background came with it.
+    """Examine the received model on one split; audit it on the same reading if that is asked.
+
+    Args:
+        task: The request made ready.
+        background: What stands for a hidden modality at every site; empty = the site makes its
+            own, if an audit is asked for.
 
     Privacy: sums over patients and the site's own figures leave.
 
@@ -96,11 +105,32 @@ def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
     if task.words["split"] == "test":
         task.head.keep_for(task.shared)
     rows = task.site.rows(task.words["split"])
-    sums = examine(task.network, task.data, rows, task.yardstick)
-    if background:
-        held = {name: torch.tensor(value) for name, value in background.items()}
-        sums["audit"] = audit(task.network.model, task.data, rows, held)
-    return Answer(sums=sums)
+    pooled = pool(task.network.model, task.data, rows)
+    sums = examine(task.network, task.data, rows, task.yardstick, pooled)
+    if not task.words.get("audit", False):
+        return Answer(sums=sums)
+    scales = time_scales(chosen_scales(task.run), task.network.objective, task.yardstick.baseline)
+    found = _audit(task, rows, pooled, background, scales)
+    return replace(found, sums=sums | dict(found.sums))
+
+
+def _audit(
+    task: Task,
+    rows: Sequence[int],
+    pooled: Pooled,
+    shared: Mapping[str, np.ndarray],
+    scales: TimeScales = NO_SCALES,
+) -> Answer:
+    """Return the audit's part of an answer, or why there is none."""
+    model, training = task.network.model, task.site.rows("train")
+    background = {name: torch.tensor(value) for name, value in shared.items()}
+    background = background or own_background(task.run, model, task.data, training)
+    if not background:
+        return Answer(facts={"not-audited": NO_DONORS})
+    marginal = task.run.audit.background == MARGINAL
+    number = len(next(iter(background.values()))) if marginal else 0
+    sums = audit(model, task.data, rows, background, pooled=pooled, scales=scales)
+    return Answer(figures={"donors": float(number)} if marginal else {}, sums=sums)
 
 
 def reference(task: Task) -> Answer:
@@ -113,6 +143,7 @@ def reference(task: Task) -> Answer:
     task.head.require()
     rows = task.site.rows("train")
     grid = TimeGrid(task.run.evaluation.time_step, task.run.evaluation.time_bins)
-    sums = refer(task.network, task.data, rows, grid)
-    means = embedding_means(task.network.model, task.data, rows)
+    pooled = pool(task.network.model, task.data, rows)
+    sums = refer(task.network, task.data, rows, grid, pooled)
+    means = embedding_means(task.network.model, task.data, rows, pooled)
     return Answer(sums=sums | {"embedding-means": means.to_array()})

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from fusion.errors import ConfigError
 from fusion.lists import names, numbers, pairs
+from fusion.masking import BACKGROUNDS, check_scales
 from fusion.modalities import check_modalities
 from fusion.registry import nearest
 from fusion.sections import (
@@ -85,7 +86,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "federation.personal": ("none", "head"),
     "federation.weighting": ("patients", "events"),
     "evaluation.selection": ("concordance", "loss"),
-    "audit.background": ("embedding-mean", "input-mean", "zero"),
+    "audit.background": BACKGROUNDS,
 }
 """Settings that take one of a few words."""
 
@@ -102,7 +103,7 @@ AT_LEAST: Mapping[str, float] = {
     "federation.byzantine": 0, "federation.min-sites": 1,
     "federation.expected-sites": 0, "federation.wait-seconds": 0, "federation.timeout-seconds": 0,
     "evaluation.time-step": 30, "evaluation.time-bins": 2, "evaluation.risk-bins": 2,
-    "audit.every": 0,
+    "audit.every": 0, "audit.donors": 2,
 }  # fmt: skip
 """Smallest value of each number."""
 
@@ -226,6 +227,7 @@ def check(config: RunConfig) -> None:
         )
     numbers(config.objective.cuts, "objective.cuts")
     numbers(config.evaluation.horizons, "evaluation.horizons")
+    check_scales(config.audit, config.evaluation)
     pairs(config.data.components, "data.components")
     check_modalities(config.data)
 

@@ -141,4 +141,10 @@ class AuditConfig:
     every: int = 0
     """Audit the received model every so many rounds (on validation); 0 = only the chosen model."""
     background: str = "embedding-mean"
-    """What stands for a hidden modality at the end: `embedding-mean`, `input-mean` or `zero`."""
+    """What stands for a hidden modality at the end: `embedding-mean`, `input-mean`, `zero` or
+    `marginal`, the site's own donors, which then stand for it in every round too."""
+    donors: int = 100
+    """Training patients drawn at each site to stand for hidden modalities (marginal)."""
+    scales: str = ""
+    """Scales the closing audit is repeated on at `evaluation.horizons`: `cumulative-hazard`,
+    `survival`, comma-separated; on both even an additive model interacts."""

@@ -60,6 +60,8 @@ RELEASES: Mapping[str, Release] = {
     "baseline": Release("sums", "Events and hazard at risk in each time bin."),
     "embedding-means": Release("sums", "Sum of each modality's embedding, and patients behind it."),
     "audit": Release("sums", "Sums and cross-products of interaction figures, and pair counts."),
+    "donors": Release("figure", "Training patients who stood in for hidden modalities."),
+    "not-audited": Release("fact", "Why the site sent no audit."),
 }
 """Name of a release to what it is. A name with a suffix after ':' belongs to its stem."""
 

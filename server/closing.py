@@ -7,7 +7,7 @@ import numpy as np
 
 from fusion.errors import FederationError
 from fusion.interaction.background import EmbeddingSums
-from fusion.interaction.tallies import AuditTally
+from fusion.masking import INPUT_MEAN, MARGINAL, ZERO
 from fusion.survival.baseline import Baseline, BaselineSums, breslow
 from fusion.survival.curves import CensoringCurve
 from fusion.survival.moments import MomentSums
@@ -15,6 +15,7 @@ from fusion.training.evaluation import embed_mean_input
 from fusion.training.examination import Yardstick
 from fusion.training.heads import head_names, head_of
 from fusion.training.plan import SurvivalNetwork, build_network, load_weights
+from server.audits import Audit, collect
 from server.inbox import Answer, Failure, request
 from server.opening import training_counts
 from server.progress import Progress
@@ -33,7 +34,8 @@ class Reference:
         yardstick: Risk bins, tau, and the two curves below.
         censoring: Of the federation's training patients.
         baseline: Breslow's, of the federation's training patients.
-        background: What stands for a hidden modality; empty = no audit.
+        background: What stands for a hidden modality at every site; empty = no audit, or each
+            site has its own.
 
     Source: own.
     """
@@ -52,7 +54,7 @@ class Test:
     Attributes:
         answers: In order of site.
         failures: Sites that gave none.
-        tallies: Each site's audit; empty = no audit.
+        audit: What they sent of it.
 
     Source: own.
     """
@@ -61,7 +63,7 @@ class Test:
 
     answers: Sequence[Answer]
     failures: Sequence[Failure]
-    tallies: Mapping[str, AuditTally]
+    audit: Audit
 
 
 def refer(company: Company, progress: Progress) -> Reference:
@@ -107,7 +109,8 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
         FederationError: No site answered.
     """
     words = reference.yardstick.to_words() | progress.asked(best=True)
-    words |= {"plan": company.plan_text, "split": "test"}
+    audited = len(company.plan.modalities) > 1
+    words |= {"plan": company.plan_text, "split": "test", "audit": audited}
     content = request(words, model=progress.best, arrays=reference.background or None)
     check = readable(reference.yardstick, company.plan.modalities)
     answers, failures = company.inbox.ask("evaluate", content, company.everyone, check)
@@ -116,13 +119,7 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
             f"At least one site must answer with its test figures, got none of {len(failures)}. "
             "Resume the run when sites are back."
         )
-    modalities = company.plan.modalities
-    tallies = {
-        answer.site: AuditTally.from_array(answer.sums["audit"], modalities)
-        for answer in answers
-        if "audit" in answer.sums
-    }
-    return Test(answers, failures, tallies)
+    return Test(answers, failures, collect(answers, company.plan.modalities))
 
 
 def _risk_bins(company: Company, answers: Sequence[Answer]) -> Yardstick:
@@ -139,14 +136,14 @@ def _baseline(answers: Sequence[Answer], plain: Yardstick) -> Baseline:
 def _background(
     company: Company, network: SurvivalNetwork, answers: Sequence[Answer]
 ) -> dict[str, np.ndarray]:
-    """Return the audit's background by the settings' name; none for a model of one modality."""
+    """Return the shared background by the settings' name; none for a model of one modality."""
     kind, modalities = company.config.audit.background, company.plan.modalities
-    if len(modalities) < 2:
+    if len(modalities) < 2 or kind == MARGINAL:
         return {}
     shapes = network.model.shapes
-    if kind == "zero":
+    if kind == ZERO:
         return {name: np.zeros(shape) for name, shape in shapes.items()}
-    if kind == "input-mean":
+    if kind == INPUT_MEAN:
         means = embed_mean_input(network.model, company.plan.widths)
         return {name: tokens.numpy() for name, tokens in means.items()}
     sums = [EmbeddingSums.from_array(a.sums["embedding-means"], shapes) for a in answers]

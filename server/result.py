@@ -16,6 +16,7 @@ import torch
 from fusion import __version__
 from fusion.config import RunConfig, flatten, numbers
 from fusion.interaction.figures import audit_figures
+from fusion.interaction.scales import chosen_scales
 from fusion.modalities import SLIDES, lacks
 from fusion.models.cost import count_macs
 from fusion.models.entries import MODELS
@@ -27,6 +28,7 @@ from fusion.training.checkpoint import save_arrays
 from fusion.training.heads import head_names, head_of
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
+from server.audits import AUDIT
 from server.closing import Reference, Test
 from server.inbox import Failure
 from server.members import SPLITS, Member
@@ -242,18 +244,29 @@ def _at(horizon: float, objective: AbstractObjective, baseline: Baseline) -> Sur
 
 
 def _audit(story: Story) -> dict[str, Any] | None:
-    tallies = story.examined.tallies
-    if not tallies:
+    found, config = story.examined.audit, story.company.config
+    if not found.tallies:
         return None
-    parts = list(tallies.values())
-    total = sum(parts[1:], start=parts[0])
+    background, own = config.audit.background, found.tallies[AUDIT]
     return {
         "split": "test",
-        "background": story.company.config.audit.background,
+        "background": background,
         "round": story.progress.best_round,
-        **audit_figures(total, tallies),
-        "sites": [{"name": name, **audit_figures(tally, {})} for name, tally in tallies.items()],
+        **found.figures(),
+        "sites": [{"name": name, **audit_figures(tally, {})} for name, tally in own.items()],
+        "scales": found.by_scale(chosen_scales(config)),
+        **found.notes(background, config.audit.donors),
     }
+
+
+def _not_audited(story: Story) -> list[str]:
+    found = story.examined.audit
+    if len(story.company.plan.modalities) < 2:
+        return ["Interaction of modalities: the model reads one modality only."]
+    refused = [f"Interaction at site {name}: {why}." for name, why in found.refused.items()]
+    if not found.tallies:
+        return ["Interaction of modalities: no site could audit.", *refused]
+    return ["Interaction under other backgrounds than the one named.", *refused]
 
 
 def _not_measured(story: Story, score: Score) -> list[str]:
@@ -268,10 +281,7 @@ def _not_measured(story: Story, score: Score) -> list[str]:
         "What the weights and sums reveal of patients: no attack was run.",
         "Benefit to patients: ranking and calibration are not a clinical trial.",
     ]
-    if not story.examined.tallies:
-        sentences.append("Interaction of modalities: the model reads one modality only.")
-    else:
-        sentences.append("Interaction under other backgrounds than the one named.")
+    sentences += _not_audited(story)
     sentences += [f"Site {f.site}: {f.reason}." for f in story.absent]
     sentences += [f"Test figures of site {f.site}: {f.reason}." for f in story.examined.failures]
     if story.progress.run:

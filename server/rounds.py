@@ -11,12 +11,12 @@ import numpy as np
 from flwr.app import RecordDict
 
 from fusion.config import RunConfig
-from fusion.interaction.figures import audit_figures
-from fusion.interaction.tallies import AuditTally
+from fusion.masking import INPUT_MEAN, MARGINAL
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.training.examination import Yardstick
 from fusion.training.plan import Plan, build_network
 from server.aggregation import Aggregator, sift
+from server.audits import collect
 from server.inbox import Answer, Failure, Inbox, request, to_record
 from server.members import Member
 from server.progress import Progress
@@ -169,7 +169,7 @@ def validated(
             }
             for s in score.sites
         ],
-        audit=_audit(answers, company.plan.modalities),
+        audit=_audit(answers, company),
     )
     progress = replace(progress, centre=score.moments.centre, scale=score.moments.scale)
     by_loss = company.config.evaluation.selection == "loss"
@@ -215,18 +215,17 @@ def _record(
     }
 
 
-def _audit(answers: Sequence[Answer], modalities: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return the round's audit on validation patients, if it was due."""
-    tallies = {
-        a.site: AuditTally.from_array(a.sums["audit"], modalities)
-        for a in answers
-        if "audit" in a.sums
-    }
-    if not tallies:
+def _audit(answers: Sequence[Answer], company: Company) -> dict[str, Any] | None:
+    """Return the round's audit on validation patients, if it was due and a site could.
+
+    The mean embedding needs an exchange of its own, so a round takes the mean input instead.
+    """
+    found, settings = collect(answers, company.plan.modalities), company.config.audit
+    if not found.tallies:
         return None
-    parts = list(tallies.values())
-    found = {"split": "validation", "background": "input-mean"}
-    return found | audit_figures(sum(parts[1:], start=parts[0]), tallies)
+    background = MARGINAL if settings.background == MARGINAL else INPUT_MEAN
+    head = {"split": "validation", "background": background}
+    return head | found.figures() | found.notes(background, settings.donors)
 
 
 def _say(progress: Progress, company: Company) -> None:

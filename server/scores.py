@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from fusion.interaction.tallies import AuditTally
 from fusion.survival.calibration import BrierSums
 from fusion.survival.concordance import Concordance, combine_within, concordance_from
 from fusion.survival.estimate import Estimate, require_finite
 from fusion.survival.moments import MomentSums
 from fusion.survival.tallies import OutcomeCounts, count
 from fusion.training.examination import Yardstick
+from server.audits import readable_audit
 from server.inbox import Answer, Check
 
 FEW_EVENTS = 5
@@ -85,8 +85,7 @@ def readable(yardstick: Yardstick, modalities: tuple[str, ...]) -> Check:
             BrierSums.from_array(answer.sums["brier"])
         for three in figures:
             require_finite("Concordance", three.reshape(3)[:2])
-        if "audit" in answer.sums:
-            AuditTally.from_array(answer.sums["audit"], modalities)
+        readable_audit(answer, modalities)
 
     return check
 

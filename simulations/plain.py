@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from flwr.app import RecordDict
 
-from client.audit import audit, embedding_means
+from client.audit import audit, embedding_means, own_background
 from client.components import multiply
 from client.describe import describe, scale
 from client.replies import Answer as SiteAnswer
@@ -17,11 +17,13 @@ from client.settings import Settings, site_folders
 from client.site import Site, forget_sites, open_patients, open_site
 from fusion.config import RunConfig
 from fusion.errors import ConfigError
+from fusion.interaction.scales import NO_SCALES, TimeScales, chosen_scales, time_scales
+from fusion.masking import INPUT_MEAN, MARGINAL, ZERO
 from fusion.survival.baseline import BaselineSums, breslow
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.moments import MomentSums
 from fusion.training.data import PatientData
-from fusion.training.evaluation import embed_mean_input
+from fusion.training.evaluation import embed_mean_input, pool
 from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.loop import train_round
 from fusion.training.plan import SurvivalNetwork, build_network, load_weights, weights
@@ -34,6 +36,7 @@ from server.scores import Score, add_up
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 Sums: TypeAlias = dict[str, np.ndarray]
+Tokens: TypeAlias = Mapping[str, torch.Tensor]
 
 AVERAGING = ("fedavg", "fedprox")
 """Strategies whose coordinator takes the weighted mean."""
@@ -160,10 +163,9 @@ class _Loop:
 
     def _turn(self, member: _Member, received: Arrays, number: int) -> tuple[Answer, float]:
         """Validate the received model, audit it if due, train it."""
-        answer, every = self._examined(member, received, "validation"), self.config.audit.every
-        if every and number > 1 and (number - 1) % every == 0 and len(self.plan.modalities) > 1:
-            background = embed_mean_input(self.network.model, self.plan.widths)
-            self._audit(member, "validation", background)
+        every = self.config.audit.every
+        due = bool(every) and number > 1 and (number - 1) % every == 0
+        answer = self._examined(member, received, "validation", {} if due else None)
         rows, grid = member.site.rows("train"), self.yardstick.time_grid
         told = tell_risk_set(self.network, member.data, rows, grid)
         network = beside(self.network, others_of(member.name, self.risk_sets, grid), grid)
@@ -174,17 +176,29 @@ class _Loop:
         model, sums = weights(self.network), {**answer.sums, **told}
         return replace(answer, model=model, sums=sums), weight
 
-    def _examined(self, member: _Member, model: Arrays, split: str) -> Answer:
+    def _examined(
+        self, member: _Member, model: Arrays, split: str, background: Tokens | None = None
+    ) -> Answer:
+        """Examine a model and, with a background, audit it; an empty one = the site makes it."""
         load_weights(self._at(member), dict(model))
-        sums = examine(self.network, member.data, member.site.rows(split), self.yardstick)
+        data, rows, network = member.data, member.site.rows(split), self.network
+        pooled = pool(network.model, data, rows)
+        sums = examine(network, data, rows, self.yardstick, pooled)
+        if background is not None and len(self.plan.modalities) > 1:
+            training = member.site.rows("train")
+            held = background or own_background(self.config, network.model, data, training)
+            scales = self._scales() if split == "test" else NO_SCALES
+            if held:
+                audit(network.model, data, rows, held, pooled=pooled, scales=scales)
         return Answer(member.name, {}, {}, sums, {})
+
+    def _scales(self) -> TimeScales:
+        chosen = chosen_scales(self.config)
+        return time_scales(chosen, self.network.objective, self.yardstick.baseline)
 
     def _at(self, member: _Member) -> SurvivalNetwork:
         """Return the network, moved to where the member computes."""
         return self.network.to(member.data.device)
-
-    def _audit(self, member: _Member, split: str, background: Mapping[str, torch.Tensor]) -> None:
-        audit(self._at(member).model, member.data, member.site.rows(split), background)
 
     def _judge(self, model: Arrays, number: int, answers: Sequence[Answer]) -> None:
         """Remember the best model on validation; the next risk bins follow this one."""
@@ -205,19 +219,24 @@ class _Loop:
         grid, model = self.yardstick.time_grid, self.network.model
         rows = [member.site.rows("train") for member in self.trainers]
         pairs = list(zip(self.trainers, rows, strict=True))
-        sums = [refer(self._at(member), member.data, own, grid) for member, own in pairs]
-        means = [embedding_means(self._at(member).model, member.data, own) for member, own in pairs]
+        sums, means = [], []
+        for member, own in pairs:
+            pooled = pool(self._at(member).model, member.data, own)
+            sums.append(refer(self.network, member.data, own, grid, pooled))
+            means.append(embedding_means(model, member.data, own, pooled))
         self.yardstick = self._reference(sums)
-        background = sum(means[1:], start=means[0]).mean()
-        if self.config.audit.background == "input-mean":
-            background = embed_mean_input(model, self.plan.widths)
-        elif self.config.audit.background == "zero":
-            background = {name: torch.zeros_like(value) for name, value in background.items()}
-        answers = [self._examined(member, best, "test") for member in self.members]
-        if len(self.plan.modalities) > 1:
-            for member in self.members:
-                self._audit(member, "test", background)
+        background = self._background(sum(means[1:], start=means[0]).mean())
+        answers = [self._examined(member, best, "test", background) for member in self.members]
         return _certain(add_up(answers, self.yardstick))
+
+    def _background(self, means: Tokens) -> Tokens:
+        """Return the shared background; nothing where each site has its own."""
+        kind = self.config.audit.background
+        if kind == INPUT_MEAN:
+            return embed_mean_input(self.network.model, self.plan.widths)
+        if kind == ZERO:
+            return {name: torch.zeros_like(value) for name, value in means.items()}
+        return {} if kind == MARGINAL else means
 
     def _reference(self, sums: Sequence[Sums]) -> Yardstick:
         moments = [MomentSums.from_array(one["risk-moments"]) for one in sums]

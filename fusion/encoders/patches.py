@@ -38,19 +38,27 @@ class ChunkedEncoder(Protocol[State]):
         """Return the tokens of whole bags."""
 
 
-def encode_chunks(encoder: ChunkedEncoder, chunks: Iterable[Bags]) -> Tokens:
-    """Return the tokens of bags that come in chunks, as if each bag came at once.
+def pool_chunks(encoder: ChunkedEncoder[State], chunks: Iterable[Bags]) -> State:
+    """Return the state after bags that come in chunks, as if each bag came at once.
 
     Args:
         encoder: One of the patch encoders below.
         chunks: At least one; each holds the same patients and some of their patches.
 
     Returns:
-        Tokens of each patient.
+        What `encoder.finish` turns into tokens.
 
     Source: own.
     """
-    return encoder.finish(reduce(encoder.merge, map(encoder.partial, chunks)))
+    return reduce(encoder.merge, map(encoder.partial, chunks))
+
+
+def encode_chunks(encoder: ChunkedEncoder, chunks: Iterable[Bags]) -> Tokens:
+    """Return the tokens of bags that come in chunks, as `pool_chunks` reads them.
+
+    Source: own.
+    """
+    return encoder.finish(pool_chunks(encoder, chunks))
 
 
 @dataclass(frozen=True)

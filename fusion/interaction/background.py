@@ -1,6 +1,6 @@
-"""What stands for a hidden modality: the federation's mean embedding, or zeros."""
+"""What stands for a hidden modality: the federation's mean embedding, zeros, or donors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,6 +127,30 @@ def embedding_sums(
         {name: float(len(rows)) for name, rows in kept.items()},
         {name: rows.sum(axis=0) for name, rows in kept.items()},
     )
+
+
+def draw_donors(complete: Sequence[int], number: int, rng: np.random.Generator) -> tuple[int, ...]:
+    """Return those training patients whose embeddings stand for hidden modalities.
+
+    Args:
+        complete: Training patients who have every modality; never test patients.
+        number: Donors wanted.
+        rng: Decides who; not used where all are taken.
+
+    Returns:
+        `number` of them, drawn without replacement, or all if there are fewer; in order. Nobody
+        if there is one alone: the output without any modality would be that patient's own.
+
+    Privacy: stays at the site; what leaves is averaged over the donors.
+
+    Source: own.
+    """
+    if len(complete) < 2:
+        return ()
+    if len(complete) <= number:
+        return tuple(sorted(complete))
+    drawn = rng.choice(np.sort(np.asarray(complete)), number, replace=False, shuffle=False)
+    return tuple(np.sort(drawn).tolist())
 
 
 def zero_background(shapes: Shapes) -> dict[str, Float[Tensor, "_ _"]]:

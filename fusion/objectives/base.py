@@ -27,6 +27,19 @@ class AbstractObjective(nn.Module, ABC):
         """Return the mean loss of one site's patients; 0 with a graph where nothing is learned."""
 
     @abstractmethod
+    def cumulative_hazard(
+        self,
+        log_hazard: Float[np.ndarray, " patient"],
+        *,
+        times: Float[np.ndarray, " time"],
+        baseline: Baseline | None,
+    ) -> Float[np.ndarray, "patient time"]:
+        """Return minus the log of each patient's probability of being event-free at `times` (days).
+
+        `baseline` is the federation's Breslow estimate; objectives with a baseline of their own
+        do not read it.
+        """
+
     def survival(
         self,
         log_hazard: Float[np.ndarray, " patient"],
@@ -34,8 +47,5 @@ class AbstractObjective(nn.Module, ABC):
         times: Float[np.ndarray, " time"],
         baseline: Baseline | None,
     ) -> Float[np.ndarray, "patient time"]:
-        """Return each patient's probability of being event-free at `times` (days).
-
-        `baseline` is the federation's Breslow estimate; objectives with a baseline of their own
-        do not read it.
-        """
+        """Return each patient's probability of being event-free at `times` (days)."""
+        return np.exp(-self.cumulative_hazard(log_hazard, times=times, baseline=baseline))

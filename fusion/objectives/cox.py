@@ -93,14 +93,14 @@ class CoxObjective(AbstractObjective):
         """Return `cox_loss` with this objective's ties."""
         return cox_loss(log_hazard, time=time, event=event, ties=self.ties)
 
-    def survival(
+    def cumulative_hazard(
         self,
         log_hazard: Float[np.ndarray, " patient"],
         *,
         times: Float[np.ndarray, " time"],
         baseline: Baseline | None,
     ) -> Float[np.ndarray, "patient time"]:
-        """Return exp(-H0(t) exp(eta)) under the federation's Breslow baseline.
+        """Return H0(t) exp(eta) under the federation's Breslow baseline.
 
         Raises:
             ConfigError: No baseline was given; Cox has none of its own.
@@ -109,4 +109,4 @@ class CoxObjective(AbstractObjective):
             raise ConfigError(
                 "A Cox model's survival must have a baseline, got none. Estimate Breslow's first."
             )
-        return baseline.survival(log_hazard, times)
+        return baseline.accumulated(log_hazard, times)

@@ -50,19 +50,19 @@ class DiscreteTimeObjective(AbstractObjective):
         here = torch.gather(logit, 1, index)[:, 0]
         return -(survived + logsigmoid(torch.where(event, here, -here))).mean()
 
-    def survival(
+    def cumulative_hazard(
         self,
         log_hazard: Float[np.ndarray, " patient"],
         *,
         times: Float[np.ndarray, " time"],
         baseline: Baseline | None,  # noqa: ARG002 -- it has one of its own
     ) -> Float[np.ndarray, "patient time"]:
-        """Return prod_k (1 - h_k) up to each time, log-linear inside an interval."""
+        """Return -sum_k log(1 - h_k) up to each time, linear inside an interval."""
         bias = self.baseline.detach().double().cpu().numpy()
         logit = bias[None, :] + log_hazard[:, None]
-        steps = np.cumsum(-np.logaddexp(0.0, logit), axis=1)
+        steps = np.cumsum(np.logaddexp(0.0, logit), axis=1)
         edges = np.asarray(self.intervals.edges)
         knots = np.concatenate([np.zeros((len(log_hazard), 1)), steps], axis=1)
         place = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, len(edges) - 2)
         share = np.clip((times - edges[place]) / np.diff(edges)[place], 0.0, 1.0)
-        return np.exp(knots[:, place] * (1 - share) + knots[:, place + 1] * share)
+        return knots[:, place] * (1 - share) + knots[:, place + 1] * share

@@ -103,16 +103,16 @@ class FederatedCoxObjective(AbstractObjective):
             log_hazard, time=time, event=event, others=self.others, ties=self.within.ties
         )
 
-    def survival(
+    def cumulative_hazard(
         self,
         log_hazard: Float[np.ndarray, " patient"],
         *,
         times: Float[np.ndarray, " time"],
         baseline: Baseline | None,
     ) -> Float[np.ndarray, "patient time"]:
-        """Return Cox's curves under the federation's Breslow baseline.
+        """Return Cox's cumulative hazard under the federation's Breslow baseline.
 
         Raises:
             ConfigError: No baseline was given.
         """
-        return self.within.survival(log_hazard, times=times, baseline=baseline)
+        return self.within.cumulative_hazard(log_hazard, times=times, baseline=baseline)

@@ -45,14 +45,14 @@ class PiecewiseExponentialObjective(AbstractObjective):
         seen = self.baseline[self.intervals.index(time)] + log_hazard
         return (expected - torch.where(event, seen, 0.0)).mean()
 
-    def survival(
+    def cumulative_hazard(
         self,
         log_hazard: Float[np.ndarray, " patient"],
         *,
         times: Float[np.ndarray, " time"],
         baseline: Baseline | None,  # noqa: ARG002 -- it has one of its own
     ) -> Float[np.ndarray, "patient time"]:
-        """Return exp(-sum_k exp(b_k + eta) y_k(t))."""
+        """Return sum_k exp(b_k + eta) y_k(t)."""
         years = self.intervals.exposure(torch.tensor(times, dtype=torch.float64)).numpy()
         cumulative = years @ np.exp(self.baseline.detach().double().cpu().numpy())
-        return np.exp(-np.exp(np.clip(log_hazard, -50, 50))[:, None] * cumulative[None, :])
+        return np.exp(np.clip(log_hazard, -50, 50))[:, None] * cumulative[None, :]

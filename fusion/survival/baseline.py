@@ -82,6 +82,23 @@ class Baseline:
     cumulative_hazard: Float[np.ndarray, " edge"]
     shift: float = 0.0
 
+    def accumulated(
+        self, log_hazard: Values, times: Float[np.ndarray, " time"]
+    ) -> Float[np.ndarray, "patient time"]:
+        """Return H0(t) exp(log_hazard - shift), the hazard a patient meets until each time.
+
+        Args:
+            log_hazard: Model outputs.
+            times: Days, >= 0; past the grid's open bin nothing is added.
+
+        Returns:
+            Cumulative hazards.
+
+        Source: Breslow 1972, discussion of Cox, J R Stat Soc B 34:216.
+        """
+        cumulative = np.interp(times, self.times, self.cumulative_hazard)
+        return _hazard(log_hazard, self.shift)[:, None] * cumulative[None, :]
+
     def survival(
         self, log_hazard: Values, times: Float[np.ndarray, " time"]
     ) -> Float[np.ndarray, "patient time"]:
@@ -96,8 +113,7 @@ class Baseline:
 
         Source: Breslow 1972, discussion of Cox, J R Stat Soc B 34:216.
         """
-        cumulative = np.interp(times, self.times, self.cumulative_hazard)
-        return np.exp(-_hazard(log_hazard, self.shift)[:, None] * cumulative[None, :])
+        return np.exp(-self.accumulated(log_hazard, times))
 
 
 def baseline_sums(

@@ -1,14 +1,16 @@
-"""A model applied to whole bags: every patch, in chunks, one encoding a modality."""
+"""A model applied to whole bags: every patch, in chunks, read once and encoded once."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from fusion.encoders.patches import ChunkedEncoder, encode_chunks
+from fusion.encoders.patches import ChunkedEncoder, State, pool_chunks
 from fusion.modalities import SLIDES
 from fusion.models.base import FusionModel
 from fusion.training.data import PatientData
@@ -19,10 +21,88 @@ CHUNK = 8192
 """Patches held in memory at once."""
 
 
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """What is left of some patients once all their patches have been read.
+
+    Attributes:
+        slides: The encoder's sums of each patient's patches; None for a model without slides.
+        vectors: The other modalities' inputs.
+        present: Who has which modality.
+
+    Privacy: one row a patient; stays at the site.
+
+    Source: own.
+    """
+
+    slides: Any
+    vectors: Mapping[str, Float[Tensor, "patient _"]]
+    present: Mapping[str, Bool[Tensor, " patient"]]
+
+    def pick(self, places: Sequence[int]) -> "Pooled":
+        """Return some of the patients, by their places among these."""
+        device = next(iter(self.present.values())).device
+        index = torch.tensor(list(places), dtype=torch.int64, device=device)
+        return Pooled(
+            None if self.slides is None else _each(lambda parts: parts[0][index], [self.slides]),
+            {name: values[index] for name, values in self.vectors.items()},
+            {name: mask[index] for name, mask in self.present.items()},
+        )
+
+
 @torch.no_grad()
+def pool(model: FusionModel, data: PatientData, rows: Sequence[int]) -> Pooled:
+    """Return some patients with all their patches read, the costly part of an encoding.
+
+    Every bag is read on its own, so that a patient's sums are the same to the last bit whoever
+    else is asked for.
+
+    Args:
+        model: Put into evaluation mode here; patches are summed in its precision.
+        data: The site's patients.
+        rows: Which of them.
+
+    Returns:
+        What `encode` takes.
+
+    Source: own.
+    """
+    model.eval()
+    picked = data.places(rows)
+    vectors = {name: data.vectors[name][picked] for name in model.modalities if name != SLIDES}
+    slides = _pool_slides(model, data, rows) if SLIDES in model.modalities else None
+    return Pooled(slides, vectors, {name: mask[picked] for name, mask in data.present.items()})
+
+
+@torch.no_grad()
+def encode(model: FusionModel, pooled: Pooled) -> dict[str, Tokens]:
+    """Return each modality's tokens.
+
+    Args:
+        model: Put into evaluation mode here; its precision is that of the tokens, and need not be
+            the precision the patches were summed in.
+        pooled: Patients, from the same weights.
+
+    Returns:
+        Tokens by modality.
+
+    Source: own.
+    """
+    model.eval()
+    kind = precision(model)
+    tokens: dict[str, Tokens] = {}
+    for name in model.modalities:
+        if name == SLIDES:
+            state = _each(lambda parts: parts[0].to(kind), [pooled.slides])
+            tokens[name] = cast(ChunkedEncoder, model.encoders[name]).finish(state)
+        else:
+            tokens[name] = model.encode(name, pooled.vectors[name].to(kind))
+    return tokens
+
+
 def embed(
     model: FusionModel, data: PatientData, rows: Sequence[int]
-) -> tuple[dict[str, Tokens], dict[str, Bool[Tensor, " patient"]]]:
+) -> tuple[dict[str, Tokens], Mapping[str, Bool[Tensor, " patient"]]]:
     """Return each modality's tokens for some patients, from all their patches.
 
     Args:
@@ -35,28 +115,30 @@ def embed(
 
     Source: own.
     """
-    model.eval()
-    picked = data.places(rows)
-    present = {modality: mask[picked] for modality, mask in data.present.items()}
-    embeddings = {
-        name: _embed_slides(model, data, rows)
-        if name == SLIDES
-        else model.encode(name, data.vectors[name][picked].to(precision(model)))
-        for name in model.modalities
-    }
-    return embeddings, present
+    pooled = pool(model, data, rows)
+    return encode(model, pooled), pooled.present
 
 
 @torch.no_grad()
 def log_hazards(
-    network: SurvivalNetwork, data: PatientData, rows: Sequence[int]
+    network: SurvivalNetwork,
+    data: PatientData,
+    rows: Sequence[int],
+    pooled: Pooled | None = None,
 ) -> Float[np.ndarray, " patient"]:
     """Return each patient's log hazard, from all their patches and without dropout.
 
+    Args:
+        network: What is applied.
+        data: The site's patients.
+        rows: Which of them.
+        pooled: The same patients, if their patches were read already.
+
     Source: own.
     """
-    embeddings, present = embed(network.model, data, rows)
-    return network.model.fuse(embeddings, present).double().cpu().numpy()
+    pooled = pooled or pool(network.model, data, rows)
+    tokens = encode(network.model, pooled)
+    return network.model.fuse(tokens, pooled.present).double().cpu().numpy()
 
 
 @torch.no_grad()
@@ -65,20 +147,24 @@ def embed_mean_input(
 ) -> dict[str, Float[Tensor, "token width"]]:
     """Return the embedding of the federation's mean input, which scaling has put at 0.
 
-    A background for hidden modalities that needs nothing from the sites.
+    A background for hidden modalities that needs nothing from the sites: it follows from the
+    weights, in float64, so that all of them find the same one.
 
     Args:
-        model: Put into evaluation mode here.
+        model: Left as it is; a copy encodes.
         widths: Length of each modality's input vector.
 
     Returns:
-        Tokens by modality.
+        Tokens by modality, float64.
 
     Source: own.
     """
-    model.eval()
+    model = copy.deepcopy(model).double().eval()
     device = next(model.parameters()).device
-    vectors = {name: torch.zeros(1, width, device=device) for name, width in widths.items()}
+    vectors = {
+        name: torch.zeros(1, width, dtype=torch.float64, device=device)
+        for name, width in widths.items()
+    }
     inputs = {
         name: Bags(vector[:, None], torch.ones(1, 1, dtype=torch.bool, device=device))
         if name == SLIDES
@@ -96,36 +182,24 @@ def precision(model: FusionModel) -> torch.dtype:
     return next(model.parameters()).dtype
 
 
-def _embed_slides(model: FusionModel, data: PatientData, rows: Sequence[int]) -> Tokens:
-    """Encode small bags together, a bag larger than a chunk piece by piece."""
+def _pool_slides(model: FusionModel, data: PatientData, rows: Sequence[int]) -> Any:
+    """Return the encoder's state of each patient's bag, which is read piece by piece."""
     encoder = cast(ChunkedEncoder, model.encoders[SLIDES])
     none = np.zeros((0, data.plan.feature_width), dtype=np.float32)
 
-    def pad(bags: Sequence[Float[np.ndarray, "_ feature"]]) -> Bags:
-        padded = data.pad(bags)
+    def pad(patches: Float[np.ndarray, "_ feature"]) -> Bags:
+        padded = data.pad([patches])
         return Bags(padded.features.to(precision(model)), padded.mask)
 
-    parts = [encoder(pad([none]))[:0]]
-    for group in _groups([data.bags.patches(row) for row in rows]):
-        members = [rows[place] for place in group]
-        if data.bags.patches(members[0]) > CHUNK:
-            chunks = (pad([chunk]) for chunk in data.chunks(members[0], CHUNK))
-            parts.append(encode_chunks(encoder, chunks))
-        else:
-            bags = [next(data.chunks(row, CHUNK), none) for row in members]
-            parts.append(encoder(pad(bags)))
-    return torch.cat(parts)
+    states = [_each(lambda parts: parts[0][:0], [encoder.partial(pad(none))])]
+    for row in rows:
+        chunks = data.chunks(row, CHUNK) if data.bags.patches(row) else iter([none])
+        states.append(pool_chunks(encoder, map(pad, chunks)))
+    return _each(torch.cat, states)
 
 
-def _groups(sizes: Sequence[int]) -> Iterator[list[int]]:
-    """Yield runs of neighbours whose padded bags hold at most CHUNK patches."""
-    group: list[int] = []
-    longest = 0
-    for place, size in enumerate(sizes):
-        longest = max(longest, size, 1)
-        if group and longest * (len(group) + 1) > CHUNK:
-            yield group
-            group, longest = [], max(size, 1)
-        group.append(place)
-    if group:
-        yield group
+def _each(function: Callable[[list[Tensor]], Tensor], states: Sequence[State]) -> State:
+    """Return one state whose every tensor is a function of those of the given ones."""
+    first = cast(Any, states[0])
+    parts = {f.name: [getattr(state, f.name) for state in states] for f in fields(first)}
+    return replace(first, **{name: function(values) for name, values in parts.items()})

@@ -16,7 +16,7 @@ from fusion.survival.curves import CensoringCurve
 from fusion.survival.moments import moments
 from fusion.survival.tallies import count
 from fusion.training.data import PatientData
-from fusion.training.evaluation import log_hazards
+from fusion.training.evaluation import Pooled, log_hazards
 from fusion.training.plan import SurvivalNetwork
 
 
@@ -73,7 +73,11 @@ class Yardstick:
 
 
 def examine(
-    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], yardstick: Yardstick
+    network: SurvivalNetwork,
+    data: PatientData,
+    rows: Sequence[int],
+    yardstick: Yardstick,
+    pooled: Pooled | None = None,
 ) -> dict[str, np.ndarray]:
     """Return what a site reports of a model on some of its patients.
 
@@ -82,6 +86,7 @@ def examine(
         data: The site's patients.
         rows: Which of them, such as the validation split.
         yardstick: Shared grids and curves.
+        pooled: The same patients, if their patches were read already.
 
     Returns:
         `outcome-counts`, `risk-moments`, `loss` (sum, weight), `concordance` (concordant,
@@ -91,7 +96,7 @@ def examine(
 
     Source: own.
     """
-    risk = log_hazards(network, data, rows)
+    risk = log_hazards(network, data, rows, pooled)
     time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
     counts = count(
         risk,
@@ -118,13 +123,24 @@ def examine(
 
 
 def refer(
-    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], time_grid: TimeGrid
+    network: SurvivalNetwork,
+    data: PatientData,
+    rows: Sequence[int],
+    time_grid: TimeGrid,
+    pooled: Pooled | None = None,
 ) -> dict[str, np.ndarray]:
     """Return what the baseline hazard and the risk bins are made from, over training patients.
 
+    Args:
+        network: The model in question.
+        data: The site's patients.
+        rows: Its training patients.
+        time_grid: Shared bins.
+        pooled: The same patients, if their patches were read already.
+
     Source: own.
     """
-    risk = log_hazards(network, data, rows)
+    risk = log_hazards(network, data, rows, pooled)
     time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
     sums = baseline_sums(risk, time=time, event=event, time_grid=time_grid)
     return {"baseline": sums.to_array(), "risk-moments": moments(risk).to_array()}

@@ -23,7 +23,7 @@ def ready(settings_at, finished):
 def test_only_patients_with_every_modality_are_audited(ready):
     model, data, _ = ready
     background = embed_mean_input(model, data.plan.widths)
-    tally = AuditTally.from_array(audit(model, data, list(range(24)), background), BOTH)
+    tally = AuditTally.from_array(audit(model, data, list(range(24)), background)["audit"], BOTH)
     assert (tally.count, tally.excluded) == (20, 4)
 
 
@@ -39,7 +39,7 @@ def test_nobody_to_audit_is_an_empty_tally(ready, rows):
     model, data, site = ready
     rows = [int(r) for r in np.flatnonzero(~site.cohort.has_slides)] if rows else []
     background = embed_mean_input(model, data.plan.widths)
-    tally = AuditTally.from_array(audit(model, data, rows, background), BOTH)
+    tally = AuditTally.from_array(audit(model, data, rows, background)["audit"], BOTH)
     assert (tally.count, tally.excluded) == (0, len(rows))
 
 

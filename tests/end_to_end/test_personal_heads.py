@@ -118,7 +118,7 @@ def test_validation_and_audit_of_a_round_are_of_that_rounds_head(personal, whole
         for name, value in examine(network, data, rows, yardstick).items():
             np.testing.assert_array_equal(told[name], value)
         background = embed_mean_input(network.model, data.plan.widths)
-        own = audit(network.model, data, rows, background)
+        own = audit(network.model, data, rows, background)["audit"]
         np.testing.assert_array_equal(told["audit"], own)
 
 

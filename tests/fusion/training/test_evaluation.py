@@ -73,6 +73,6 @@ def test_embeddings_say_who_has_what(network, data, cohort):
 
 def test_the_mean_input_is_embedded_without_any_patient(network, plan):
     found = embed_mean_input(network.model, plan.widths)
-    expected = network.model.eval().encode("omics", torch.zeros(1, 40))[0]
+    expected = network.model.double().eval().encode("omics", torch.zeros(1, 40).double())[0]
     torch.testing.assert_close(found["omics"], expected)
     assert found["slides"].shape == (2, 4)

@@ -1,0 +1,38 @@
+"""Words of the audit's settings: what stands for a hidden modality, and which scales it reads."""
+
+from fusion.errors import ConfigError
+from fusion.lists import names, numbers
+from fusion.registry import nearest
+from fusion.sections import AuditConfig, EvaluationConfig
+
+EMBEDDING_MEAN, INPUT_MEAN, ZERO, MARGINAL = BACKGROUNDS = (
+    "embedding-mean",
+    "input-mean",
+    "zero",
+    "marginal",
+)
+"""What `audit.background` may be; all but `marginal` are the same at every site."""
+
+CUMULATIVE_HAZARD, SURVIVAL = SCALES = ("cumulative-hazard", "survival")
+"""What `audit.scales` may name."""
+
+
+def check_scales(audit: AuditConfig, evaluation: EvaluationConfig) -> None:
+    """Raise unless `audit.scales` names known scales, and there is a time to read them at.
+
+    Raises:
+        ConfigError: A scale is not known, or there is no horizon.
+
+    Source: own.
+    """
+    for scale in names(audit.scales):
+        if scale not in SCALES:
+            raise ConfigError(
+                f"audit.scales must be some of {', '.join(SCALES)}, got '{scale}'. "
+                f"{nearest(scale, SCALES)}"
+            )
+    if names(audit.scales) and not numbers(evaluation.horizons, "evaluation.horizons"):
+        raise ConfigError(
+            f"audit.scales must have a time to be read at, got '{audit.scales}' and no "
+            "evaluation.horizons. Name one or more, in days."
+        )

@@ -1,0 +1,111 @@
+"""What the sites sent of an audit: their tallies on each scale, and who sent none and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fusion.interaction.figures import audit_figures
+from fusion.interaction.scales import WARNING, Scale
+from fusion.interaction.tallies import AuditTally
+from fusion.masking import MARGINAL
+from server.inbox import Answer
+
+AUDIT = "audit"
+"""Release of the audit on the log-hazard; those on other scales have a suffix."""
+
+COMPARABLE = (
+    "With `marginal` every site hides modalities behind its own training patients: figures of two "
+    "sites compare only as far as their patients are alike, and the federation's are not those of "
+    "all patients pooled."
+)
+"""What a reader must know of a background that is each site's own."""
+
+Tallies = Mapping[str, AuditTally]
+"""By site."""
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """One audit, as the sites answered it.
+
+    Attributes:
+        tallies: For each release, `audit` first, the sites' tallies; empty = no site audited.
+        refused: Sites that sent none, and why.
+        donors: At each site, how many patients stood for hidden modalities, if they are its own.
+
+    Source: own.
+    """
+
+    tallies: Mapping[str, Tallies]
+    refused: Mapping[str, str]
+    donors: Mapping[str, int]
+
+    def figures(self, release: str = AUDIT) -> dict[str, Any]:
+        """Return all sites' figures together, and how the sites differ."""
+        own = self.tallies[release]
+        parts = list(own.values())
+        return audit_figures(sum(parts[1:], start=parts[0]), own)
+
+    def by_scale(self, scales: Sequence[Scale]) -> list[dict[str, Any]]:
+        """Return the federation's figures on other scales, each with its warning."""
+        return [
+            {
+                "scale": scale.name,
+                "horizon_days": scale.horizon,
+                "warning": WARNING,
+                **self.figures(scale.release),
+            }
+            for scale in scales
+            if scale.release in self.tallies
+        ]
+
+    def notes(self, background: str, wanted: int) -> dict[str, Any]:
+        """Return who was not audited, and what a background of each site's own brings with it.
+
+        Args:
+            background: Its name.
+            wanted: Donors a site was asked for.
+        """
+        found: dict[str, Any] = {
+            "not_audited": [{"name": name, "reason": why} for name, why in self.refused.items()]
+        }
+        if background == MARGINAL:
+            found |= {"donors": dict(self.donors), "donors_wanted": wanted, "note": COMPARABLE}
+        return found
+
+
+def readable_audit(answer: Answer, modalities: tuple[str, ...]) -> None:
+    """Raise FederationError unless every tally that a site sent can be added up.
+
+    Source: own.
+    """
+    for release in _releases(answer):
+        AuditTally.from_array(answer.sums[release], modalities)
+
+
+def collect(answers: Sequence[Answer], modalities: tuple[str, ...]) -> Audit:
+    """Return what readable answers hold of an audit.
+
+    Args:
+        answers: In order of site.
+        modalities: Of the model.
+
+    Returns:
+        Tallies by release and site.
+
+    Source: own.
+    """
+    tallies: dict[str, dict[str, AuditTally]] = {}
+    for answer in answers:
+        for release in _releases(answer):
+            tally = AuditTally.from_array(answer.sums[release], modalities)
+            tallies.setdefault(release, {})[answer.site] = tally
+    return Audit(
+        tallies,
+        {a.site: str(a.facts["not-audited"]) for a in answers if "not-audited" in a.facts},
+        {a.site: int(a.figures["donors"]) for a in answers if "donors" in a.figures},
+    )
+
+
+def _releases(answer: Answer) -> list[str]:
+    return [name for name in answer.sums if name.partition(":")[0] == AUDIT]
