@@ -1,6 +1,6 @@
 """A finished model applied to a site's own patients; the table stays at the site."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,20 @@ import pandas as pd
 
 from client.heads import head_for
 from client.settings import STATE
-from fusion.config import RunConfig, from_flat, numbers
+from fusion.config import numbers
 from fusion.device import choose_device, make_repeatable
-from fusion.errors import ModelFileError, SiteError
+from fusion.errors import SiteError
 from fusion.modalities import CLINICAL, SLIDES
 from fusion.readers.cohort import Cohort, read_roster
-from fusion.readers.findings import counted, listed
+from fusion.readers.findings import counted
 from fusion.readers.omics import align, held_tables, omics_vector, positions
 from fusion.readers.roster import Roster
 from fusion.readers.site_toml import read_site_description
 from fusion.survival.baseline import Baseline
-from fusion.training.checkpoint import load_arrays, write_atomically
+from fusion.training.checkpoint import write_atomically
 from fusion.training.data import PatientData
 from fusion.training.evaluation import log_hazards
+from fusion.training.finished import read_finished
 from fusion.training.plan import Plan, SurvivalNetwork, build_network, load_weights
 
 
@@ -69,7 +70,7 @@ def predict(folder: Path, model: Path, *, state: Path | None = None) -> Predicti
 
     Source: own.
     """
-    finished = _read_model(model)
+    finished = read_finished(model)
     plan, run = finished.plan, finished.run
     cohort = _unfollowed(read_roster(folder))
     warnings = _warnings(cohort, plan)
@@ -82,49 +83,6 @@ def predict(folder: Path, model: Path, *, state: Path | None = None) -> Predicti
     load_weights(network, {**head, **finished.arrays})
     horizons = numbers(run.evaluation.horizons, "evaluation.horizons")
     return Predictions(_table(network, data, finished.baseline, horizons), warnings)
-
-
-@dataclass(frozen=True)
-class _Finished:
-    """What a model file holds; `local` = each site has a head of its own beside it."""
-
-    arrays: dict[str, np.ndarray]
-    plan: Plan
-    run: RunConfig
-    baseline: Baseline
-    local: bool
-
-
-def _read_model(path: Path) -> _Finished:
-    arrays, card = load_arrays(path)
-    try:
-        plan, run = Plan.from_text(card["plan"]), from_flat(card["config"])
-        found = _Finished(arrays, plan, run, _baseline(card["baseline"]), bool(card.get("local")))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
-        raise ModelFileError(
-            f"Model file must hold its plan, settings and baseline, got '{path}' ({reason}). "
-            "Use the model.safetensors of a finished run."
-        ) from None
-    lost = [name for name, value in arrays.items() if not np.isfinite(value).all()]
-    if lost:
-        raise ModelFileError(
-            f"Weights must be finite numbers, got NaN or infinity in {listed(lost)} of '{path}'. "
-            "Use the model.safetensors of a finished run."
-        )
-    return found
-
-
-def _baseline(told: Mapping[str, Sequence[float]]) -> Baseline:
-    """Return the baseline hazard that a model file holds.
-
-    Raises:
-        ValueError: It is not two lists of finite numbers, equally long.
-    """
-    times, hazard = (np.asarray(told[key], np.float64) for key in ("times", "cumulative_hazard"))
-    if times.ndim != 1 or not np.isfinite(np.stack([times, hazard])).all():
-        raise ValueError("a baseline that is not two lists of finite numbers")
-    return Baseline(times, hazard)
 
 
 def _unfollowed(roster: Roster) -> Cohort:

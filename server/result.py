@@ -125,6 +125,9 @@ def _model(story: Story) -> dict[str, Any]:
         },
         "sites": [member.name for member in story.company.members],
     }
+    if config.audit.background == "embedding-mean":
+        means = story.reference.background.items()
+        card["background"] = {name: mean.tolist() for name, mean in means}
     own = head_names(network, config)
     card |= {"local": sorted(own)} if own else {}
     file_hash = save_arrays(Path(config.out) / MODEL_FILE, story.progress.best, card)
