@@ -5,10 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fusion.interaction.estimates import Entry, absent, cochran, delta_method, figure, named, number
+from fusion.interaction.formulas import (
+    correlated,
+    diagonal_of,
+    ratio_of_sums,
+    sizes_of_means,
+    unexplained,
+)
 from fusion.interaction.quantities import coalition_names, pair_names
 from fusion.interaction.shares import SMALLEST
 from fusion.interaction.tallies import AuditTally
@@ -34,8 +40,9 @@ def audit_figures(tally: AuditTally, sites: Mapping[str, AuditTally]) -> dict[st
         sites: Each site's own tally, for the heterogeneity between them; may be empty.
 
     Returns:
-        patients, excluded, uninformative, primary, shares (local, ratio, global, published,
-        moebius, variance), signed, pairs, matrix, dividends, concordance, heterogeneity, reasons.
+        patients, excluded, uninformative, clipped_share (whose contributions were cut), primary,
+        shares (local, ratio, global, published, moebius, variance), signed, pairs, matrix,
+        dividends, concordance, heterogeneity, reasons.
         A share has value, low, high, standard_error, interaction (= value), one entry a modality
         and standard_errors. What cannot be had is None with a reason, never NaN.
 
@@ -50,6 +57,7 @@ def audit_figures(tally: AuditTally, sites: Mapping[str, AuditTally]) -> dict[st
         "patients": int(tally.count),
         "excluded": int(tally.excluded),
         "uninformative": round(float(signs[4])),
+        "clipped_share": tally.clipped / tally.count if tally.count else None,
         "modalities": list(tally.modalities),
         "primary": PRIMARY,
         "shares": shares,
@@ -106,10 +114,7 @@ def _ratio(tally: AuditTally) -> Entry:
     if mean.sum() < SMALLEST:
         return _no_share(tally, "no modality moves the model's output for any patient")
     values, errors = delta_method(
-        lambda parts: torch.cat([parts[:2].sum()[None], parts[2:]]) / parts.sum(),
-        mean=mean,
-        covariance=covariance,
-        count=tally.count,
+        ratio_of_sums, mean=mean, covariance=covariance, count=tally.count
     )
     return _share(tally, values, errors)
 
@@ -117,18 +122,14 @@ def _ratio(tally: AuditTally) -> Entry:
 def _global(tally: AuditTally) -> Entry:
     """Return shares of the absolute entries of the matrix averaged over patients."""
     mean, covariance = tally.moments("global")
-    i, j = np.triu_indices(len(tally.modalities))
-    own = i == j
-    size = float(np.abs(mean) @ np.where(own, 1.0, 2.0))
+    own, pairs = diagonal_of(len(mean))
+    size = float(np.abs(mean[own]).sum() + 2 * np.abs(mean[pairs]).sum())
     if size < SMALLEST:
         return _no_share(tally, "the contributions average to 0 over the patients")
-
-    def parts(entries: Tensor) -> Tensor:
-        diagonal, pairs = entries[own].abs(), 2 * entries[~own].abs().sum()
-        return torch.cat([pairs[None], diagonal]) / (pairs + diagonal.sum())
-
-    values, errors = delta_method(parts, mean=mean, covariance=covariance, count=tally.count)
-    spread = np.sqrt(np.diag(covariance) / tally.count)
+    values, errors = delta_method(
+        sizes_of_means, mean=mean, covariance=covariance, count=tally.count
+    )
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0) / tally.count)
     kept = size / float(tally.moments("ratio")[0].sum())
     centred = bool((np.abs(mean[own]) < 2 * spread[own]).all()) or kept < CANCELLED
     warning = (
@@ -153,12 +154,12 @@ def _variance(tally: AuditTally) -> Entry:
         entry = absent("the log-hazards have no variance")
     values, errors = np.full((2, 3), np.nan)
     if tally.count >= 3 and total is not None:
-        values[:2], errors[:2] = _from_moments(tally, _unexplained)
+        values[:2], errors[:2] = _from_moments(tally, unexplained)
         entry = figure(float(values[0]), float(errors[0]), scale="log")
         if own is None:
             entry["reason"] = "r2_additive: the additive part has no variance"
         else:
-            values[2:], errors[2:] = _from_moments(tally, _correlated)
+            values[2:], errors[2:] = _from_moments(tally, correlated)
     known = named(("interaction", "r2_additive_ssr", "r2_additive"), values, errors)
     return entry | known | _r2_interval(float(values[2]), float(errors[2]))
 
@@ -168,22 +169,6 @@ def _from_moments(
 ) -> tuple[np.ndarray, np.ndarray]:
     mean, covariance = tally.moments("variance")
     return delta_method(function, mean=mean, covariance=covariance, count=tally.count)
-
-
-def _unexplained(mean: Tensor) -> Tensor:
-    """Return the interaction's part of the variance, and 1 - SSR / SST of the additive part."""
-    additive, interaction, square, product, interaction2 = mean
-    total = square + 2 * product + interaction2 - (additive + interaction) ** 2
-    return torch.stack([interaction2 - interaction**2, total - interaction2]) / total
-
-
-def _correlated(mean: Tensor) -> Tensor:
-    """Return the squared correlation of additive part and eta, from centred moments."""
-    additive, interaction, square, product, interaction2 = mean
-    own, rest = square - additive**2, interaction2 - interaction**2
-    shared = own + product - additive * interaction
-    total = 2 * shared - own + rest
-    return (shared**2 / (own * total)).clamp(max=1.0)[None]
 
 
 def _spreads(mean: np.ndarray) -> tuple[float | None, float | None]:

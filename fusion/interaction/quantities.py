@@ -144,6 +144,25 @@ def quantities(
     ])  # fmt: skip
 
 
+def moved(
+    step: float,
+) -> tuple[Float[np.ndarray, "quantity quantity"], Float[np.ndarray, " quantity"]]:
+    """Return how a patient's `variance` block changes when its additive part grows by `step`.
+
+    Args:
+        step: Old reference minus new one.
+
+    Returns:
+        A matrix and a vector: additive A, interaction I, A A, A I, I I become matrix @ block +
+        vector.
+
+    Source: own.
+    """
+    turn = np.eye(5)
+    turn[2, 0], turn[3, 1] = 2 * step, step
+    return turn, np.array([step, 0.0, step**2, 0.0, 0.0])
+
+
 def _signs(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
     interaction = values[:, -1] - additive_part(values)
     flags = [interaction >= SMALLEST, interaction <= -SMALLEST, ~(parts >= SMALLEST).any(axis=1)]

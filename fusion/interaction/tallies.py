@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from fusion.errors import FederationError
-from fusion.interaction.quantities import RATIOS, blocks, products, quantities
+from fusion.interaction.quantities import RATIOS, blocks, moved, products, quantities
 from fusion.interaction.ranking import ranked
+from fusion.interaction.sensitivity import clipped
 from fusion.interaction.shares import num_modalities
 
 RESERVED = frozenset({
@@ -25,6 +26,7 @@ class AuditTally:
         modalities: Names, in the order of the bits of a coalition.
         count: Patients audited.
         excluded: Patients not audited, because they lack a modality.
+        clipped: Patients whose contributions were cut to the bound.
         reference: What was subtracted from the additive parts, near v(empty).
         comparable: Comparable pairs within sites.
         sums: Sum over patients of each quantity, in the order of `quantities.blocks`.
@@ -43,6 +45,7 @@ class AuditTally:
     modalities: tuple[str, ...]
     count: float
     excluded: float
+    clipped: float
     reference: float
     comparable: float
     sums: Float[np.ndarray, " quantity"]
@@ -67,6 +70,7 @@ class AuditTally:
             self.modalities,
             self.count + other.count,
             self.excluded + other.excluded,
+            self.clipped + other.clipped,
             reference,
             *(getattr(a, item) + getattr(b, item) for item in SUMMED),
         )
@@ -94,7 +98,7 @@ class AuditTally:
 
     def to_array(self) -> Float[np.ndarray, " number"]:
         """Return the tally as one vector for the wire; the modalities' names go beside it."""
-        head = [self.count, self.excluded, self.reference, self.comparable]
+        head = [self.count, self.excluded, self.clipped, self.reference, self.comparable]
         return np.concatenate([head, self.sums, self.cross, self.concordant, self.variance])
 
     @staticmethod
@@ -114,16 +118,16 @@ class AuditTally:
             FederationError: The length does not fit, or a number is not finite or a count < 0.
         """
         sizes = _sizes(len(modalities))
-        wanted = 4 + sum(sizes)
-        if len(array) != wanted or not np.isfinite(array).all() or (array[[0, 1, 3]] < 0).any():
+        wanted = HEAD + sum(sizes)
+        sound = len(array) == wanted and np.isfinite(array).all()
+        if not sound or (array[[0, 1, 2, 4]] < 0).any():
             raise FederationError(
                 f"Audit of {len(modalities)} modalities must be {wanted} finite numbers with "
                 f"counts >= 0, got {len(array)} of which {int(np.isfinite(array).sum())} finite. "
                 "Run the same version at every site."
             )
-        parts = np.split(array, np.cumsum([4, *sizes])[:-1])
-        count, excluded, reference, comparable = parts[0].tolist()
-        return AuditTally(modalities, count, excluded, reference, comparable, *parts[1:])
+        parts = np.split(array, np.cumsum([HEAD, *sizes])[:-1])
+        return AuditTally(modalities, *parts[0].tolist(), *parts[1:])
 
     def _second(self) -> Float[np.ndarray, "quantity quantity"]:
         """Return the summed products as a symmetric matrix, 0 where none was summed."""
@@ -137,10 +141,7 @@ class AuditTally:
         step, place = self.reference - reference, blocks(len(self.modalities))["variance"]
         if step == 0 or not self.count:
             return self
-        # additive A, interaction I, A A, A I, I I when A becomes A + step
-        turn = np.eye(5)
-        turn[2, 0], turn[3, 1] = 2 * step, step
-        add = np.array([step, 0.0, step**2, 0.0, 0.0])
+        turn, add = moved(step)
         sums, second = self.sums.copy(), self._second()
         old = turn @ sums[place]
         mixed = np.outer(old, add)
@@ -156,6 +157,9 @@ class AuditTally:
         return AuditTally(**({f.name: getattr(self, f.name) for f in fields(self)} | changed))
 
 
+HEAD = 5
+"""Numbers before the sums: count, excluded, clipped, reference, comparable."""
+
 SUMMED = ("comparable", "sums", "cross", "concordant", "variance")
 
 
@@ -166,6 +170,7 @@ def audit_tally(
     time: Float[np.ndarray, " patient"],
     event: Bool[np.ndarray, " patient"],
     excluded: int = 0,
+    clip: float = 0.0,
 ) -> AuditTally:
     """Return a site's audit as sums over its patients.
 
@@ -175,6 +180,8 @@ def audit_tally(
         time: Follow-up in days.
         event: True = event seen.
         excluded: Patients left out because they lack a modality.
+        clip: Largest length of a patient's contributions in log-hazard; 0 = any, see
+            `sensitivity.clipped`. Concordance is of the values as they are.
 
     Returns:
         The tally; of no patients, zeros.
@@ -189,12 +196,14 @@ def audit_tally(
     _check(values, modalities)
     reference = float(values[:, 0].mean()) if len(values) else 0.0
     table = quantities(values.astype(np.float64), reference)
+    table, cut = clipped(table, modalities=len(modalities), clip=clip)
     rows, columns = products(len(modalities))
     comparable, concordant, variance = ranked(values, time=time, event=event)
     return AuditTally(
         modalities,
         float(len(values)),
         float(excluded),
+        float(cut),
         reference,
         comparable,
         table.sum(axis=0),
