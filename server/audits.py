@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fusion.config import LARGEST
+from fusion.errors import FederationError
 from fusion.interaction.figures import audit_figures
 from fusion.interaction.scales import WARNING, Scale
 from fusion.interaction.tallies import AuditTally
@@ -75,10 +77,19 @@ class Audit:
 
 
 def readable_audit(answer: Answer, modalities: tuple[str, ...]) -> None:
-    """Raise FederationError unless every tally that a site sent can be added up.
+    """Raise unless what a site sent of an audit can be added up.
+
+    Raises:
+        FederationError: A tally does not fit the modalities, or the donors are no count.
 
     Source: own.
     """
+    donors = answer.figures.get("donors", 2)
+    if not isinstance(donors, (int, float)) or not 2 <= donors < LARGEST:
+        raise FederationError(
+            f"Donors must be a count from 2 on, got {str(donors)[:25]}. "
+            "Run the same version at every site."
+        )
     for release in _releases(answer):
         AuditTally.from_array(answer.sums[release], modalities)
 

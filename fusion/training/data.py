@@ -128,12 +128,12 @@ class PatientData:
         sizes = np.array([len(bag) for bag in bags])
         longest = max(1, int(sizes.max(initial=0)))
         mask = np.arange(longest)[None, :] < sizes[:, None]
-        features = np.zeros((len(bags), longest, self._width), dtype=np.float32)
+        # torch's memory starts at fixed boundaries, on which the order of its sums can depend
+        features = torch.zeros((len(bags), longest, self._width), dtype=torch.float32)
+        filled = features.numpy()
         for place, bag in enumerate(bags):
-            features[place, : len(bag)] = self.plan.transform_patches(bag)
-        return Bags(
-            torch.as_tensor(features, device=self.device), torch.as_tensor(mask, device=self.device)
-        )
+            filled[place, : len(bag)] = self.plan.transform_patches(bag)
+        return Bags(features.to(self.device), torch.as_tensor(mask, device=self.device))
 
     def _slides(self, rows: tuple[int, ...], keys: Sequence[int]) -> Bags:
         """Return the drawn bags; a batch whose bags all fit whole is the same in every step."""

@@ -96,9 +96,63 @@ def test_a_model_of_one_modality_is_not_audited(tiny, lead):
     assert any("reads one modality only" in text for text in run.result["not_measured"])
 
 
-def test_late_fusion_does_not_interact(tiny, lead):
-    shares = lead(tiny({"model.name": "late", "rounds": 1})).result["audit"]["shares"]
+@pytest.fixture(scope="module")
+def donated(tiny, lead):
+    """Late fusion with donors, on all scales, with a hospital that only evaluates."""
+    changes = {
+        "model.name": "late", "audit.background": "marginal", "audit.every": 1,
+        "audit.donors": 5, "audit.scales": "survival,cumulative-hazard",
+        "evaluation.horizons": "500,1500", "split.hold-out": "porto",
+    }  # fmt: skip
+    return lead(tiny(changes))
+
+
+def test_late_fusion_does_not_interact(donated):
+    shares = donated.result["audit"]["shares"]
     assert abs(shares["local"]["value"]) < 1e-6
+
+
+def test_on_scales_that_read_time_it_does_and_the_result_warns(donated):
+    scales = donated.result["audit"]["scales"]
+    found = [(scale["scale"], scale["horizon_days"]) for scale in scales]
+    assert found == [
+        ("survival", 500), ("survival", 1500),
+        ("cumulative-hazard", 500), ("cumulative-hazard", 1500),
+    ]  # fmt: skip
+    for scale in scales:
+        assert scale["shares"]["local"]["value"] > 1e-3
+        assert scale["shares"]["variance"]["standard_error"] > 0
+        assert scale["warning"].startswith("This scale creates interaction")
+
+
+def test_with_donors_nothing_is_shared_and_a_site_without_says_so(donated):
+    audit = donated.result["audit"]
+    assert all("arrays" not in e.request.content for e in closing(donated))
+    assert audit["background"] == "marginal"
+    assert (audit["donors"], audit["donors_wanted"]) == ({"bergen": 5, "lyon": 5}, 5)
+    (refused,) = audit["not_audited"]
+    assert refused["name"] == "porto"
+    assert "needs two or more training patients" in refused["reason"]
+    assert [site["name"] for site in audit["sites"]] == ["bergen", "lyon"]
+    assert any(s.startswith("Interaction at site porto") for s in donated.result["not_measured"])
+
+
+def test_a_rounds_audit_has_the_same_donors(donated):
+    audit = donated.result["rounds"][1]["audit"]
+    assert (audit["background"], audit["donors"]) == ("marginal", {"bergen": 5, "lyon": 5})
+    assert audit["shares"]["local"]["value"] < 1e-6
+
+
+def test_where_no_site_has_donors_there_is_no_audit(tiny, lead, watching):
+    def at(seen):
+        if seen.kind == "evaluate" and "audit" in seen.reply.content["sums"]:
+            del seen.reply.content["sums"]["audit"]
+            seen.reply.content["facts"]["not-audited"] = "too few"
+        return seen.reply
+
+    result = lead(tiny({"rounds": 1, "audit.background": "marginal"}), watching(at)).result
+    assert result["audit"] is None
+    assert "Interaction of modalities: no site could audit." in result["not_measured"]
 
 
 @pytest.mark.parametrize(("kind", "what"), [("query.reference", "reference"), ("evaluate", "test")])

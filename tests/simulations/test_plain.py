@@ -21,6 +21,8 @@ AUDITED = {
     "evaluation.selection": "loss",
     "objective.name": "discrete-time",
     "data.components": "rna=3,slides=2",
+    "audit.background": "marginal",
+    "audit.scales": "survival",
 }
 SHARED = {"objective.name": "federated-cox"}
 

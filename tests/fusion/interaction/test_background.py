@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusion.errors import FederationError
-from fusion.interaction.background import EmbeddingSums, embedding_sums, zero_background
+from fusion.interaction.background import (
+    EmbeddingSums,
+    draw_donors,
+    embedding_sums,
+    zero_background,
+)
+from fusion.seeding import generator
 
 SHAPES = {"slides": (2, 3), "omics": (1, 2)}
 
@@ -73,3 +79,24 @@ def test_the_zero_background_has_the_embeddings_shapes():
     background = zero_background(SHAPES)
     assert {name: tuple(value.shape) for name, value in background.items()} == SHAPES
     assert all(value.dtype == torch.float64 and not value.any() for value in background.values())
+
+
+def test_donors_are_drawn_without_replacement_and_again_alike():
+    first, again = (draw_donors(range(50, 90), 12, generator(1, "lyon")) for _ in range(2))
+    assert first == again
+    assert len(set(first)) == 12
+    assert set(first) <= set(range(50, 90))
+    assert first != draw_donors(range(50, 90), 12, generator(2, "lyon"))
+
+
+def test_the_draw_does_not_depend_on_the_order_of_the_patients():
+    assert draw_donors([7, 3, 9, 5], 2, generator(1)) == draw_donors([3, 5, 7, 9], 2, generator(1))
+
+
+def test_a_site_with_fewer_gives_all_it_has():
+    assert draw_donors([9, 4, 6], 100, generator(1)) == (4, 6, 9)
+
+
+@pytest.mark.parametrize("complete", [[], [4]])
+def test_a_lone_patient_is_no_donor(complete):
+    assert draw_donors(complete, 100, generator(1)) == ()
