@@ -2,11 +2,19 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fusion.commands import run_command, to_json
+from fusion.commands import run_command, table, to_json
+from privacy.errors import PrivacyError
+
+if TYPE_CHECKING:
+    from client.budget import Account
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +37,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keys.add_argument("--name", default="site", help="name of the files; the site's own is best")
     keys.add_argument("--json", action="store_true", help="one JSON document on stdout")
     keys.set_defaults(run=_keys)
-    return run_command(parser, arguments)
+    _add_plan(commands)
+    _add_ledger(commands)
+    return run_command(parser, arguments, sentences=(PrivacyError,))
+
+
+def _add_plan(commands: "Subparsers") -> None:
+    plan = commands.add_parser("plan", help="what a private run costs a patient, or needs in noise")
+    told = plan.add_mutually_exclusive_group(required=True)
+    told.add_argument("--epsilon", type=float, help="most that the run may cost")
+    told.add_argument("--noise-multiplier", type=float, help="noise / max-grad-norm of a step")
+    plan.add_argument("--delta", type=float, required=True)
+    plan.add_argument("--sampling-rate", type=float, default=1.0, help="1 = full batch (default)")
+    plan.add_argument("--steps", type=int, required=True, help="noisy steps of the whole run")
+    plan.add_argument(
+        "--release", action="append", default=[], metavar="MECHANISM:NOISE[:COUNT]",
+        help="a noisy sum beside training, gaussian:12:4 say; may be repeated",
+    )  # fmt: skip
+    plan.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    plan.set_defaults(run=_plan)
+
+
+def _add_ledger(commands: "Subparsers") -> None:
+    ledger = commands.add_parser("ledger", help="what a site's patients have spent")
+    actions = ledger.add_subparsers(dest="action", required=True)
+    for name, run, told in (
+        ("show", _show, "spent, left, every charge and refusal"),
+        ("verify", _verify, "check the chain and its heads; exit 2 if it does not hold"),
+        ("accept-cohort", _accept_cohort, "go on with a changed cohort; what was spent stays"),
+    ):
+        action = actions.add_parser(name, help=told)
+        action.add_argument("folder", type=Path, metavar="SITE")
+        action.add_argument("--state", type=Path, metavar="DIR", help="state folder, if elsewhere")
+        action.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        if name == "verify":
+            action.add_argument(
+                "--new-mirror", action="store_true", help="first write the policy's new mirror"
+            )
+        action.set_defaults(run=run)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:
@@ -76,6 +121,98 @@ def _keys(parsed: argparse.Namespace) -> int:
     print(f"Send to the coordinator: {pair.public}")
     print(f"Read out to them on the telephone: {pair.fingerprint}")
     print(f"Never send: {pair.private}")
+    return 0
+
+
+def _plan(parsed: argparse.Namespace) -> int:
+    from client.budget import Proposal
+    from privacy.events import PrivacyEvent
+
+    releases = [PrivacyEvent.parse(text) for text in parsed.release]
+    proposal = Proposal(parsed.delta, parsed.steps, parsed.sampling_rate, releases)
+    plan = (
+        proposal.with_noise(parsed.noise_multiplier)
+        if parsed.epsilon is None
+        else proposal.within(parsed.epsilon)
+    )
+    cost = plan.spent()
+    told = {
+        "noise_multiplier": plan.noise_multiplier,
+        "epsilon": cost.epsilon,
+        "epsilon_rdp": cost.epsilon_rdp,
+        "delta": cost.delta,
+        "sampling_rate": plan.sampling_rate,
+        "steps": plan.steps,
+        "releases": parsed.release,
+    }
+    if parsed.json:
+        print(to_json(told))
+        return 0
+    print(f"noise_multiplier  {plan.noise_multiplier:.4f}")
+    print(
+        f"epsilon           {cost.epsilon:.4f} at delta {cost.delta:g} (privacy loss distribution)"
+    )
+    print(f"                  {cost.epsilon_rdp:.4f} by Renyi orders, a looser bound")
+    return 0
+
+
+def _show(parsed: argparse.Namespace) -> int:
+    from client.budget import read_account
+
+    account = read_account(parsed.folder, parsed.state)
+    limit = account.policy.limit
+    if parsed.json:
+        told = {"epsilon": account.spent.epsilon, "epsilon_rdp": account.spent.epsilon_rdp}
+        told |= {"delta": limit.delta, "max_epsilon": limit.max_epsilon, "left": account.left}
+        lines = [{**entry.body, "number": entry.number} for entry in account.entries]
+        print(to_json({**told, "entries": lines}))
+        return 0
+    cost = account.spent
+    print(f"Spent: epsilon {cost.epsilon:.4f} of {limit.max_epsilon:g} at delta {limit.delta:.3g}")
+    print(f"       {cost.epsilon_rdp:.4f} by Renyi orders, a looser bound")
+    print(f"Left:  {account.left:.4f}")
+    print(table(_lines(account)))
+    return 0
+
+
+def _lines(account: "Account") -> list[list[str]]:
+    rows = [["entry", "time (UTC)", "what", "run", "round", "events", "epsilon after"]]
+    for entry in account.entries:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(entry.time))
+        body = entry.body
+        events = [
+            f"{e['count']} x {e['mechanism']} {e['noise_multiplier']:.4g}"
+            + (f" of {e['sampling_rate']:g}" if e["sampling_rate"] < 1 else "")
+            for e in body.get("events", ())
+        ]
+        cost = f"{body['epsilon']:.4f}" if "epsilon" in body else ""
+        what = "refused" if entry.kind == "refusal" else entry.kind
+        about = [str(body.get("run", "")), str(body.get("round", ""))]
+        rows.append([str(entry.number), when, what, *about, ", ".join(events), cost])
+    return rows
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    from client.budget import add_mirror, read_account
+
+    if parsed.new_mirror:
+        add_mirror(parsed.folder, parsed.state)
+    account = read_account(parsed.folder, parsed.state)
+    if parsed.json:
+        print(to_json({"entries": len(account.entries), "whole": True}))
+        return 0
+    print(f"The ledger holds: {len(account.entries)} entries, chain unbroken, heads agree.")
+    return 0
+
+
+def _accept_cohort(parsed: argparse.Namespace) -> int:
+    from client.budget import accept_cohort
+
+    entry = accept_cohort(parsed.folder, parsed.state)
+    if parsed.json:
+        print(to_json({"entry": entry.number, "cohort": entry.body["cohort"]}))
+        return 0
+    print(f"Entry {entry.number}: the cohort as it is now is accepted; what was spent stays spent.")
     return 0
 
 

@@ -21,7 +21,12 @@ QUIET = {
 USER_ERROR = 2
 
 
-def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
+def run_command(
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    *,
+    sentences: tuple[type[Exception], ...] = (),
+) -> int:
     """Parse `arguments`, run the chosen command and return the exit code.
 
     Each subparser has set `run`, a function of the parsed arguments that returns an exit code.
@@ -29,6 +34,7 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
     Args:
         parser: Of the whole command.
         arguments: Words after the command's name; None = those of this process.
+        sentences: Further errors whose text is a sentence for a person.
 
     Returns:
         What the command returned, 2 for an error that a person can mend, 130 when interrupted.
@@ -39,9 +45,10 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None
     parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
     logging.getLogger("concord").setLevel(logging.INFO)
+    known: tuple[type[Exception], ...] = (ConcordError, *sentences)
     try:
         code: int = parsed.run(parsed)
-    except ConcordError as error:
+    except known as error:
         sys.stderr.write(f"error: {error}\n")
         return USER_ERROR
     except OSError as error:

@@ -1,0 +1,84 @@
+"""The least noise that keeps a whole run within its epsilon."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from scipy.optimize import brentq
+
+from privacy.accountant import check_delta, epsilon_of
+from privacy.errors import PrivacyError
+from privacy.events import PrivacyEvent
+
+LARGEST = 1e6
+"""Noise multiplier beyond which nothing is learned."""
+
+PRECISION = 1e-3
+"""Relative precision of a noise multiplier, always on the side of more noise."""
+
+
+def noise_multiplier_for(
+    epsilon: float,
+    *,
+    delta: float,
+    steps: int,
+    sampling_rate: float = 1.0,
+    beside: Sequence[PrivacyEvent] = (),
+) -> float:
+    """Return the least noise multiplier with which all steps and releases cost at most epsilon.
+
+    Args:
+        epsilon: Most that the run may cost, > 0.
+        delta: Of the promise.
+        steps: Noisy steps of the whole run.
+        sampling_rate: Probability of each patient to take part in a step.
+        beside: Releases of the run, and what was spent before.
+
+    Returns:
+        A multiplier at most 0.1 % above the least.
+
+    Raises:
+        PrivacyError: A number is out of its range, or what stands beside costs epsilon already.
+
+    Source: own (bisection on the accountant).
+    """
+    check_delta(delta)
+    if steps < 1:
+        raise PrivacyError(f"steps must be >= 1, got {steps}. Count those of the whole run.")
+    if not (math.isfinite(epsilon) and epsilon > 0):
+        raise PrivacyError(
+            f"epsilon must be a number > 0, got {epsilon}. For a run without a promise, train "
+            "without differential privacy."
+        )
+
+    def cost(multiplier: float) -> float:
+        step = PrivacyEvent("gaussian", multiplier, sampling_rate, steps)
+        return epsilon_of([step, *beside], delta=delta)
+
+    low, high = _bracket(cost, epsilon, beside, delta)
+    root = brentq(lambda place: cost(math.exp(place)) - epsilon, low, high, xtol=PRECISION / 4)
+    found = math.exp(root)
+    while cost(found) > epsilon:
+        found *= 1 + PRECISION / 4
+    return found
+
+
+def _bracket(
+    cost: Callable[[float], float],
+    epsilon: float,
+    beside: Sequence[PrivacyEvent],
+    delta: float,
+) -> tuple[float, float]:
+    """Return the logarithms of a multiplier that costs too much and of one that does not."""
+    told = epsilon_of(beside, delta=delta)
+    high = 1.0
+    while told < epsilon < cost(high) and high < LARGEST:
+        high *= 2
+    if told >= epsilon or high >= LARGEST:
+        raise PrivacyError(
+            f"epsilon must exceed what is spent beside training, got {epsilon:g} with "
+            f"{told:.4g} spent. Raise it, or release less."
+        )
+    low = high / 2
+    while cost(low) <= epsilon:
+        low, high = low / 2, low
+    return math.log(low), math.log(high)
