@@ -10,9 +10,10 @@ from fusion.errors import ConfigError
 from fusion.readers.cohort import read_cohort
 from privacy.accountant import Spent
 from privacy.calibration import noise_multiplier_for
+from privacy.entries import Entry
 from privacy.events import PrivacyEvent
 from privacy.heads import Head
-from privacy.ledger import Entry, Ledger
+from privacy.ledger import Ledger
 from privacy.plan import PrivacyPlan
 
 LEDGER = "ledger.sqlite"

@@ -9,9 +9,9 @@ from typing import Any
 
 from fusion.errors import ConfigError
 from fusion.registry import nearest
+from privacy.entries import Limit
 from privacy.errors import PrivacyError
 from privacy.events import PrivacyEvent
-from privacy.ledger import Limit
 
 FILE = "policy.toml"
 

@@ -1,16 +1,15 @@
 """The budget of one site: every charge written before it is spent, and none ever forgotten."""
 
-import hashlib
 import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from privacy.accountant import Spent, epsilon_of, spent
+from privacy.entries import Charge, Entry, Limit, chained
 from privacy.errors import BudgetExhaustedError, LedgerError
 from privacy.events import PrivacyEvent
 from privacy.heads import GENESIS, Head
@@ -24,70 +23,6 @@ CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY, body TEXT NOT NU
 CREATE TABLE IF NOT EXISTS replies (run TEXT, round INTEGER, model TEXT, reply BLOB NOT NULL,
                                     PRIMARY KEY (run, round, model));
 """
-
-
-@dataclass(frozen=True)
-class Limit:
-    """What the site's policy allows; no message can change it.
-
-    Attributes:
-        max_epsilon: Most that a patient may have spent, ever.
-        delta: At which epsilon is counted.
-
-    Source: own.
-    """
-
-    max_epsilon: float
-    delta: float
-
-
-@dataclass(frozen=True)
-class Charge:
-    """What is about to be done to the site's patients.
-
-    Attributes:
-        run: Name of the run.
-        round: Its round; -1 for a release outside of rounds.
-        model: Hash of the incoming model.
-        cohort: Hash of the site's cohort.
-        clip: Most that one patient moves the sum before noise.
-        events: What is done.
-
-    Source: own.
-    """
-
-    run: str
-    round: int
-    model: str
-    cohort: str
-    clip: float
-    events: tuple[PrivacyEvent, ...]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the ledger.
-
-    Attributes:
-        number: From 1.
-        kind: `charge`, `refusal` (costs nothing) or `cohort` (a person accepted a new cohort).
-        time: Seconds since 1970.
-        body: Everything that was written.
-
-    Source: own.
-    """
-
-    number: int
-    kind: str
-    time: float
-    body: Mapping[str, Any]
-
-    @property
-    def events(self) -> tuple[PrivacyEvent, ...]:
-        """What was charged; nothing for a refusal."""
-        if self.kind != "charge":
-            return ()
-        return tuple(PrivacyEvent(**fields) for fields in self.body["events"])
 
 
 class Ledger:
@@ -157,7 +92,7 @@ class Ledger:
             before = _events(entries)
             cost = epsilon_of([*before, *charge.events], delta=limit.delta)
             kind = "charge" if cost <= limit.max_epsilon else "refusal"
-            body = _body(charge) | {"epsilon": cost, "delta": limit.delta}
+            body = charge.to_fields() | {"epsilon": cost, "delta": limit.delta}
             entry = self._append(database, entries, kind, body)
         self._write_heads()
         if kind == "refusal":
@@ -224,7 +159,7 @@ class Ledger:
         rows = database.execute("SELECT number, body, hash FROM entries ORDER BY number").fetchall()
         chain = [GENESIS]
         for place, (number, body, told) in enumerate(rows, start=1):
-            if number != place or told != _hash(chain[-1], body):
+            if number != place or told != chained(chain[-1], body):
                 raise LedgerError(
                     f"The ledger's chain must be unbroken, got a changed or missing entry {place} "
                     f"in '{self.path}'. Restore it from a backup."
@@ -232,7 +167,7 @@ class Ledger:
             chain.append(told)
         for file in self.heads:
             _check_head(file, Head.read(file), chain)
-        return tuple(_entry(number, body) for number, body, _ in rows)
+        return tuple(Entry.read(number, body) for number, body, _ in rows)
 
     def _append(
         self,
@@ -251,12 +186,12 @@ class Ledger:
         number = len(entries) + 1
         before = database.execute("SELECT hash FROM entries WHERE number = ?", (number - 1,))
         row = before.fetchone()
-        hashed = _hash(row[0] if row else GENESIS, text)
+        hashed = chained(row[0] if row else GENESIS, text)
         if number == 1:
             for place in self.heads:
                 Head().write(place)
         database.execute("INSERT INTO entries VALUES (?, ?, ?)", (number, text, hashed))
-        return _entry(number, text)
+        return Entry.read(number, text)
 
     def _write_heads(self) -> None:
         with self._open() as database:
@@ -298,17 +233,3 @@ def _check_cohort(entries: Sequence[Entry], charge: Charge) -> None:
 
 def _events(entries: Sequence[Entry]) -> list[PrivacyEvent]:
     return [event for entry in entries for event in entry.events]
-
-
-def _body(charge: Charge) -> dict[str, Any]:
-    named = {name: getattr(charge, name) for name in ("run", "round", "model", "cohort", "clip")}
-    return named | {"events": [event.to_fields() for event in charge.events]}
-
-
-def _entry(number: int, text: str) -> Entry:
-    body = json.loads(text)
-    return Entry(number, body["kind"], body["time"], body)
-
-
-def _hash(before: str, text: str) -> str:
-    return hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()

@@ -5,9 +5,10 @@ import pytest
 
 from client.cli import main
 from privacy.accountant import epsilon_of
+from privacy.entries import Charge, Limit
 from privacy.errors import BudgetExhaustedError
 from privacy.events import PrivacyEvent
-from privacy.ledger import Charge, Ledger, Limit
+from privacy.ledger import Ledger
 
 POLICY = "[cohort]\npublic-size = 100\n[budget]\nmax-epsilon = 3\ndelta = 1e-3\n"
 STEPS = PrivacyEvent("gaussian", 10.0, count=25)

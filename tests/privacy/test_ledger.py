@@ -12,10 +12,11 @@ from dataclasses import replace
 import pytest
 
 from privacy.accountant import epsilon_of
+from privacy.entries import Charge, Limit
 from privacy.errors import BudgetExhaustedError, LedgerError
 from privacy.events import PrivacyEvent
 from privacy.heads import Head
-from privacy.ledger import Charge, Ledger, Limit
+from privacy.ledger import Ledger
 
 LIMIT = Limit(max_epsilon=3.0, delta=1e-3)
 STEPS = PrivacyEvent("gaussian", 10.0, count=25)
@@ -227,8 +228,9 @@ def test_two_writers_at_once_are_both_counted(ledger):
 KILLED = """
 import sys
 from pathlib import Path
+from privacy.entries import Charge, Limit
 from privacy.events import PrivacyEvent
-from privacy.ledger import Charge, Ledger, Limit
+from privacy.ledger import Ledger
 
 ledger = Ledger(Path(sys.argv[1]))
 print("open", flush=True)
