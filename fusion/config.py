@@ -16,6 +16,7 @@ from fusion.masking import BACKGROUNDS, check_scales
 from fusion.modalities import check_modalities
 from fusion.registry import nearest
 from fusion.sections import (
+    AlertsConfig,
     AuditConfig,
     DataConfig,
     EvaluationConfig,
@@ -29,6 +30,7 @@ from fusion.sections import (
 Scalar: TypeAlias = str | int | float | bool
 
 __all__ = [
+    "AlertsConfig",
     "AuditConfig",
     "DataConfig",
     "EvaluationConfig",
@@ -72,6 +74,7 @@ class RunConfig:
     federation: FederationConfig = field(default_factory=FederationConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
 
     def __post_init__(self) -> None:
         check(self)
@@ -104,6 +107,8 @@ AT_LEAST: Mapping[str, float] = {
     "federation.expected-sites": 0, "federation.wait-seconds": 0, "federation.timeout-seconds": 0,
     "evaluation.time-step": 30, "evaluation.time-bins": 2, "evaluation.risk-bins": 2,
     "audit.every": 0, "audit.donors": 2,
+    "alerts.collapse-below": 0, "alerts.divergence-above": 0, "alerts.interaction-above": 0,
+    "alerts.growth-above": 0, "alerts.gain-below": 0, "alerts.redundancy-above": 0,
 }  # fmt: skip
 """Smallest value of each number."""
 
@@ -123,6 +128,12 @@ BELOW: Mapping[str, float] = {
     "evaluation.time-bins": 2**14, "evaluation.risk-bins": 2**14,
 }  # fmt: skip
 """Bound that a number must stay under."""
+
+AT_MOST: Mapping[str, float] = {
+    "alerts.collapse-below": 1, "alerts.divergence-above": 1, "alerts.interaction-above": 1,
+    "alerts.growth-above": 1, "alerts.gain-below": 1, "alerts.redundancy-above": 1,
+}  # fmt: skip
+"""Largest value of a number that may reach its bound."""
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Scalar]:
@@ -239,6 +250,9 @@ def _check_numbers(flat: Mapping[str, Any]) -> None:
         bound = BELOW.get(key, LARGEST)
         if not flat[key] < bound:
             raise ConfigError(f"{key} must be < {bound:g}, got {str(flat[key])[:25]}. Lower it.")
+    for key, most in AT_MOST.items():
+        if flat[key] > most:
+            raise ConfigError(f"{key} must be <= {most:g}, got {flat[key]:g}. Lower it.")
 
 
 def _closest(key: str, known: Mapping[str, Scalar]) -> str:

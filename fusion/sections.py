@@ -148,3 +148,25 @@ class AuditConfig:
     scales: str = ""
     """Scales the closing audit is repeated on at `evaluation.horizons`: `cumulative-hazard`,
     `survival`, comma-separated; on both even an additive model interacts."""
+
+
+@dataclass(frozen=True)
+class AlertsConfig:
+    """When an audit raises an alert; 95% intervals must lie wholly beyond the threshold."""
+
+    collapse_below: float = 0.05
+    """A modality that takes part, alone or together, in less than this share of the score: a
+    twentieth is little for data that each patient had taken; 0 = never."""
+    divergence_above: float = 0.75
+    """I-squared of the sites' interaction shares, if Cochran's Q has p < 0.05 too; three quarters
+    is what Higgins et al. (2003) call high; 1 = never."""
+    interaction_above: float = 0.1
+    """Interaction share that should show in the ranking; published glioma models have 0.05 to 0.07
+    by the same definition; 1 = never."""
+    growth_above: float = 0.1
+    """Rise of the interaction share since the first audited round that should show in the
+    validation concordance; 1 = never."""
+    gain_below: float = 0.01
+    """Gain in concordance that is too small to count: one pair in a hundred."""
+    redundancy_above: float = 0.1
+    """Share of the score in which modalities take back what another said; 1 = never."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fusion.config import LARGEST
+from fusion.config import LARGEST, RunConfig
 from fusion.errors import FederationError
-from fusion.interaction.figures import audit_figures
-from fusion.interaction.scales import WARNING, Scale
+from fusion.interaction.figures import PRIMARY, audit_figures
+from fusion.interaction.scales import WARNING, Scale, chosen_scales
 from fusion.interaction.tallies import AuditTally
 from fusion.masking import MARGINAL
 from server.inbox import Answer
@@ -24,6 +24,9 @@ COMPARABLE = (
 
 Tallies = Mapping[str, AuditTally]
 """By site."""
+
+TRACED = ("patients", "modalities", "pairs", "signed", "concordance")
+"""What a round keeps of each site's audit beside its primary shares."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,47 @@ class Audit:
         own = self.tallies[release]
         parts = list(own.values())
         return audit_figures(sum(parts[1:], start=parts[0]), own)
+
+    def sites(self) -> list[dict[str, Any]]:
+        """Return each site's own figures, by name."""
+        own = self.tallies[AUDIT].items()
+        return [{"name": name, **audit_figures(tally, {})} for name, tally in own]
+
+    def traced(self) -> list[dict[str, Any]]:
+        """Return what a round keeps of each site: the figures that are followed over the rounds."""
+        return [
+            {"name": one["name"], "shares": {PRIMARY: one["shares"][PRIMARY]}}
+            | {key: one[key] for key in TRACED}
+            for one in self.sites()
+        ]
+
+    def document(self, config: RunConfig, *, split: str, number: int) -> dict[str, Any] | None:
+        """Return what a result tells of a closing audit, or None if no site sent one.
+
+        Args:
+            config: The run's settings.
+            split: Whose patients were audited.
+            number: Round of the model.
+        """
+        if not self.tallies:
+            return None
+        background = config.audit.background
+        return {
+            "split": split,
+            "background": background,
+            "round": number,
+            **self.figures(),
+            "sites": self.sites(),
+            "scales": self.by_scale(chosen_scales(config)),
+            **self.notes(background, config.audit.donors),
+        }
+
+    def not_measured(self) -> list[str]:
+        """Return what an audit of two or more modalities leaves open, in sentences."""
+        refused = [f"Interaction at site {name}: {why}." for name, why in self.refused.items()]
+        if not self.tallies:
+            return ["Interaction of modalities: no site could audit.", *refused]
+        return ["Interaction under other backgrounds than the one named.", *refused]
 
     def by_scale(self, scales: Sequence[Scale]) -> list[dict[str, Any]]:
         """Return the federation's figures on other scales, each with its warning."""

@@ -15,8 +15,6 @@ import torch
 
 from fusion import __version__
 from fusion.config import RunConfig, flatten, numbers
-from fusion.interaction.figures import audit_figures
-from fusion.interaction.scales import chosen_scales
 from fusion.modalities import SLIDES, lacks
 from fusion.models.cost import count_macs
 from fusion.models.entries import MODELS
@@ -28,7 +26,7 @@ from fusion.training.checkpoint import save_arrays
 from fusion.training.heads import head_names, head_of
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
-from server.audits import AUDIT
+from server.alerts import find_alerts
 from server.closing import Reference, Test
 from server.inbox import Failure
 from server.members import SPLITS, Member
@@ -73,7 +71,8 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
     """
     config, progress = story.company.config, story.progress
     score = add_up(story.examined.answers, story.reference.yardstick)
-    flat = _told(config)
+    flat = told(config)
+    audit = story.examined.audit.document(config, split="test", number=progress.best_round)
     return {
         "schema_version": SCHEMA_VERSION,
         "timings": {
@@ -83,13 +82,14 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
         },
         "config": flat,
         "config_hash": hashlib.sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest(),
-        "versions": _versions(),
+        "versions": versions(),
         "model": _model(story),
         "inputs": _inputs(story.agreement, config),
         "sites": [_site(member, progress, config) for member in story.company.members],
         "rounds": list(progress.records),
         "evaluation": _evaluation(story, score),
-        "audit": _audit(story),
+        "audit": audit,
+        "alerts": find_alerts(progress.records, audit, config.alerts),
         "privacy": {
             "differential_privacy": False,
             "statement": "Trained without differential privacy: weights and exact sums over "
@@ -99,12 +99,19 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
     }
 
 
-def _told(config: RunConfig) -> dict[str, Any]:
-    """Return the settings that shape the result; paths and resuming do not."""
+def told(config: RunConfig) -> dict[str, Any]:
+    """Return the settings that shape a result; paths and resuming do not.
+
+    Source: own.
+    """
     return {k: v for k, v in flatten(config).items() if k not in ("out", "resume", "sites")}
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return what computed a result.
+
+    Source: own.
+    """
     packages = ("torch", "flwr", "numpy")
     known = {name: version(name) for name in packages}
     return {"concord": __version__, "python": platform.python_version()} | known
@@ -116,7 +123,7 @@ def _model(story: Story) -> dict[str, Any]:
     network, entry = story.reference.network, MODELS[config.model.name]
     baseline = story.reference.baseline
     card = {
-        "config": _told(config),
+        "config": told(config),
         "plan": plan.to_text(),
         "round": story.progress.best_round,
         "baseline": {
@@ -246,30 +253,10 @@ def _at(horizon: float, objective: AbstractObjective, baseline: Baseline) -> Sur
     return lambda risk: objective.survival(risk, times=when, baseline=baseline)[:, 0]
 
 
-def _audit(story: Story) -> dict[str, Any] | None:
-    found, config = story.examined.audit, story.company.config
-    if not found.tallies:
-        return None
-    background, own = config.audit.background, found.tallies[AUDIT]
-    return {
-        "split": "test",
-        "background": background,
-        "round": story.progress.best_round,
-        **found.figures(),
-        "sites": [{"name": name, **audit_figures(tally, {})} for name, tally in own.items()],
-        "scales": found.by_scale(chosen_scales(config)),
-        **found.notes(background, config.audit.donors),
-    }
-
-
 def _not_audited(story: Story) -> list[str]:
-    found = story.examined.audit
     if len(story.company.plan.modalities) < 2:
         return ["Interaction of modalities: the model reads one modality only."]
-    refused = [f"Interaction at site {name}: {why}." for name, why in found.refused.items()]
-    if not found.tallies:
-        return ["Interaction of modalities: no site could audit.", *refused]
-    return ["Interaction under other backgrounds than the one named.", *refused]
+    return story.examined.audit.not_measured()
 
 
 def _not_measured(story: Story, score: Score) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from flwr.app import RecordDict
 
 from fusion.config import RunConfig
+from fusion.interaction.figures import PRIMARY
 from fusion.masking import INPUT_MEAN, MARGINAL
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.training.examination import Yardstick
@@ -133,17 +134,19 @@ def _requests(
 
 
 def last_validation(company: Company, progress: Progress) -> Progress:
-    """Return the progress with the last round's model validated, and a round chosen.
+    """Return the progress with the last round's model validated, audited if due, a round chosen.
 
     Without validation figures the last round is chosen.
     """
     yardstick = company.yardstick(progress.centre, progress.scale)
     words = yardstick.to_words() | progress.asked()
-    words |= {"plan": company.plan_text, "split": "validation"}
+    due = _audit_is_due(company, progress)
+    words |= {"plan": company.plan_text, "split": "validation", "audit": due}
     content = request(words, model=progress.model)
     check = readable(yardstick, company.plan.modalities)
     answers, _ = company.inbox.ask("evaluate", content, company.trainers, check)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
+    log.info("%s", _examined(progress.records[-1]))
     if progress.best_round:
         return progress
     return replace(progress, best=progress.model, best_round=progress.round)
@@ -163,10 +166,7 @@ def validated(
         concordance={k: getattr(concordance, k) for k in ("value", "low", "high")},
         loss={**progress.records[-1]["loss"], "validation": score.loss},
         sites=[
-            {
-                **{k: s[k] for k in ("name", "patients", "events")},
-                "concordance": s["concordance"]["value"],
-            }
+            {k: s[k] for k in ("name", "patients", "events")} | _ranking(s["concordance"])
             for s in score.sites
         ],
         audit=_audit(answers, company),
@@ -178,6 +178,11 @@ def validated(
     if progress.round == 0 or not better:
         return progress
     return replace(progress, best=progress.model, best_round=progress.round, best_score=merit)
+
+
+def _ranking(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a site's concordance as a round keeps it."""
+    return {"concordance": found["value"], "low": found["low"], "high": found["high"]}
 
 
 def first_record() -> dict[str, Any]:
@@ -225,25 +230,41 @@ def _audit(answers: Sequence[Answer], company: Company) -> dict[str, Any] | None
         return None
     background = MARGINAL if settings.background == MARGINAL else INPUT_MEAN
     head = {"split": "validation", "background": background}
-    return head | found.figures() | found.notes(background, settings.donors)
+    notes = found.notes(background, settings.donors)
+    return head | found.figures() | notes | {"sites": found.traced()}
 
 
 def _say(progress: Progress, company: Company) -> None:
     """Log a line a person can follow: round, elapsed, who answered, how the model before ranks."""
-    done, before = progress.records[-1], progress.records[-2]
-    sites = " ".join(
-        f"{s['name']} {s['concordance']:.2f}" if s["concordance"] is not None else f"{s['name']} -"
-        for s in before["sites"]
-    )
-    value = before["concordance"]["value"]
+    done = progress.records[-1]
     log.info(
-        "round %d/%d  %.1f s  answered %d/%d  validation of round %d: %s  [%s]",
+        "round %d/%d  %.1f s  answered %d/%d  %s",
         done["round"],
         company.config.rounds,
         sum(progress.seconds),
         len(done["answered"]),
         len(company.trainers),
-        before["round"],
-        "-" if value is None else f"{value:.3f}",
-        sites or "no validation patients",
+        _examined(progress.records[-2]),
     )
+
+
+def _examined(record: Mapping[str, Any]) -> str:
+    """Return what validation, and the audit if it was due, said of one round's model."""
+    sites = " ".join(
+        f"{s['name']} {s['concordance']:.2f}" if s["concordance"] is not None else f"{s['name']} -"
+        for s in record["sites"]
+    )
+    value = record["concordance"]["value"]
+    told = f"validation of round {record['round']}: {'-' if value is None else f'{value:.3f}'}"
+    return f"{told}{_interaction(record['audit'])}  [{sites or 'no validation patients'}]"
+
+
+def _interaction(audit: Mapping[str, Any] | None) -> str:
+    if audit is None:
+        return ""
+    share = audit["shares"][PRIMARY]
+    if share["value"] is None:
+        return "  interaction -"
+    ends = [share[key] for key in ("low", "high")]
+    told = f" ({100 * ends[0]:.1f}-{100 * ends[1]:.1f} %)" if None not in ends else ""
+    return f"  interaction {100 * share['value']:.1f} %{told}"

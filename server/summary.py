@@ -1,6 +1,6 @@
 """A result on the console: one line a site, then the federation's figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fusion.commands import table
@@ -56,7 +56,19 @@ def summarise(result: Mapping[str, Any]) -> str:
         f"parameters, {model['objective']} objective, round {model['chosen_round']} of "
         f"{model['rounds']} {CHOSEN[model['chosen_on']]}"
     )
-    return "\n".join([head, "", table(rows), "", result["privacy"]["statement"]])
+    told = alerts(result.get("alerts", ()))
+    return "\n".join([head, "", table(rows), "", *told, result["privacy"]["statement"]])
+
+
+def alerts(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the alerts of the closing audit as lines, and how many the rounds had.
+
+    Source: own.
+    """
+    closing = [f"alert: {one['sentence']}" for one in found if one["stage"] == "closing"]
+    before = len(found) - len(closing)
+    more = [f"alerts in the rounds: {before}, see result.json"] if before else []
+    return [*closing, *more, ""] if found else []
 
 
 def interval(figure: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fusion.config import (
     AT_LEAST,
+    AT_MOST,
     BELOW,
     CHOICES,
     ModelConfig,
@@ -114,7 +115,7 @@ def test_a_value_of_another_type_is_refused(key, value):
 
 
 def test_every_rule_belongs_to_a_setting():
-    assert {*AT_LEAST, *BELOW, *CHOICES} <= set(DEFAULTS)
+    assert {*AT_LEAST, *AT_MOST, *BELOW, *CHOICES} <= set(DEFAULTS)
 
 
 def test_every_number_has_a_smallest_value():
@@ -134,6 +135,13 @@ def test_a_number_at_its_bound_is_refused(key, bound):
         ConfigError, match=rf"{key} must be < {bound:g}, got {bound}.*\. Lower it\."
     ):
         from_flat({key: bound})
+
+
+@pytest.mark.parametrize(("key", "most"), AT_MOST.items())
+def test_a_number_above_its_largest_is_refused(key, most):
+    assert flatten(from_flat({key: most}))[key] == most
+    with pytest.raises(ConfigError, match=rf"{key} must be <= {most:g}, got 1\.01\. Lower it\."):
+        from_flat({key: most + 0.01})
 
 
 def test_a_setting_in_two_spellings_is_refused():

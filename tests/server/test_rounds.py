@@ -74,10 +74,40 @@ def test_rounds_tell_who_answered_and_how_long_they_trained(finished):
 
 
 def test_an_audit_that_is_due_comes_with_the_round(finished):
-    # every round: the model of round 1 is audited when it is received in round 2
+    # every round: the model of round 1 is audited when it is received in round 2, the last one
+    # in the exchange that validates it
     audits = [record["audit"] for record in finished.result["rounds"]]
-    assert [audit is not None for audit in audits] == [False, True, False]
-    assert (audits[1]["split"], audits[1]["background"]) == ("validation", "input-mean")
+    assert [audit is not None for audit in audits] == [False, True, True]
+    for audit in audits[1:]:
+        assert (audit["split"], audit["background"]) == ("validation", "input-mean")
+
+
+def test_the_last_model_is_not_audited_when_it_is_not_due(tiny, lead):
+    audits = [r["audit"] for r in lead(tiny({"rounds": 3, "audit.every": 2})).result["rounds"]]
+    assert [audit is not None for audit in audits] == [False, False, True, False]
+
+
+def test_a_round_keeps_each_sites_audit_and_ranking_with_intervals(finished):
+    record = finished.result["rounds"][1]
+    sites = record["audit"]["sites"]
+    assert [site["name"] for site in sites] == TRAINERS
+    assert sum(site["patients"] for site in sites) == record["audit"]["patients"]
+    for site in sites:
+        local = site["shares"]["local"]
+        assert local["low"] <= local["value"] <= local["high"]
+        assert local["interaction"] + local["slides"] + local["omics"] == pytest.approx(1)
+    for site in record["sites"]:
+        assert (site["low"] is None) == (site["high"] is None)
+
+
+def test_the_line_of_a_round_tells_the_interaction_when_it_is_due(tiny, lead, caplog):
+    caplog.set_level("INFO", logger="concord.server")
+    rounds = lead(tiny({"audit.every": 2})).result["rounds"]
+    lines = [r.getMessage() for r in caplog.records if "validation of round" in r.getMessage()]
+    share = rounds[2]["audit"]["shares"]["local"]["value"]
+    assert [line.partition("validation of round ")[2][0] for line in lines] == ["0", "1", "2"]
+    assert ["interaction" in line for line in lines] == [False, False, True]
+    assert f"interaction {100 * share:.1f} % (" in lines[2]
 
 
 def test_the_best_validated_round_is_chosen(finished):

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from server.summary import interval, percent, summarise
+from server.summary import alerts, interval, percent, summarise
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,16 @@ def test_a_run_without_an_audit_has_dashes(finished):
     result = copy.deepcopy(finished.result)
     result["audit"] = None
     assert " -" in summarise(result)
+
+
+def test_alerts_of_the_closing_are_told_and_those_of_the_rounds_counted(finished):
+    found = [
+        {"stage": "round", "sentence": "Round 2, all sites: a."},
+        {"stage": "closing", "sentence": "Closing audit, all sites: b."},
+    ]
+    assert alerts(found) == [
+        "alert: Closing audit, all sites: b.", "alerts in the rounds: 1, see result.json", "",
+    ]  # fmt: skip
+    assert "alert: Closing audit" in summarise(finished.result | {"alerts": found})
+    assert "alert" not in summarise(finished.result | {"alerts": []})
+    assert "alert" not in summarise({k: v for k, v in finished.result.items() if k != "alerts"})
