@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fusion.config import RunConfig
 from fusion.interaction.background import EmbeddingSums, draw_donors, embedding_sums
-from fusion.interaction.coalitions import coalition_outputs
+from fusion.interaction.coalitions import coalition_outputs, coalition_values
 from fusion.interaction.scales import NO_SCALES, TimeScales
 from fusion.interaction.tallies import audit_tally
 from fusion.masking import MARGINAL
@@ -75,6 +75,30 @@ def audit(
         ).to_array()
         for number, release in enumerate(releases)
     }
+
+
+def patient_values(
+    model: FusionModel, data: PatientData, rows: Sequence[int], background: Mapping[str, Tensor]
+) -> tuple[np.ndarray, list[int]]:
+    """Return the coalition values of those of some patients who have every modality.
+
+    Args:
+        model: The model under audit; a copy is evaluated in float64.
+        data: The site's patients.
+        rows: Which of them.
+        background: As in `audit`.
+
+    Returns:
+        Log-hazards, patient x 2^M, and whose they are.
+
+    Privacy: one row a patient; for the site's own eyes, never in an answer.
+
+    Source: own.
+    """
+    pooled = pool(model, data, rows)
+    places, exact = _complete(pooled.present), _exact(model)
+    tokens = encode(exact, pooled.pick(places))
+    return coalition_values(exact.fusion, tokens, background), [rows[place] for place in places]
 
 
 def own_background(

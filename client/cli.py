@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusion.commands import run_command, table, to_json
+from fusion.masking import BACKGROUNDS
 from privacy.errors import PrivacyError
 
 if TYPE_CHECKING:
     from client.budget import Account
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+CAUTION = (
+    "The file holds one row a patient. It must not leave the site; only its owner can read it."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict.add_argument("--out", type=Path, required=True, help="csv to write; it stays here")
     predict.add_argument("--json", action="store_true", help="one JSON document on stdout")
     predict.set_defaults(run=_predict)
+    _add_audit(commands)
     keys = commands.add_parser("keys", help="make the key the coordinator knows this site by")
     keys.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the key")
     keys.add_argument("--name", default="site", help="name of the files; the site's own is best")
@@ -40,6 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_plan(commands)
     _add_ledger(commands)
     return run_command(parser, arguments, sentences=(PrivacyError,))
+
+
+def _add_audit(commands: "Subparsers") -> None:
+    told = "how a finished model uses each patient's modalities together; stays here"
+    audit = commands.add_parser("audit", help=told)
+    audit.add_argument("folder", type=Path, metavar="SITE")
+    audit.add_argument("--model", type=Path, required=True, help="model.safetensors of a run")
+    audit.add_argument("--state", type=Path, metavar="DIR", help="its state folder, if elsewhere")
+    audit.add_argument("--background", choices=BACKGROUNDS, help="that of the run, if not named")
+    audit.add_argument("--out", type=Path, required=True, help="new csv, for its owner alone")
+    audit.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    audit.set_defaults(run=_audit)
 
 
 def _add_plan(commands: "Subparsers") -> None:
@@ -108,6 +127,27 @@ def _predict(parsed: argparse.Namespace) -> int:
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{counted(patients, 'patient')}: {parsed.out}")
+    return 0
+
+
+def _audit(parsed: argparse.Namespace) -> int:
+    from client.patient_shares import WHAT, audit_patients
+    from fusion.new_files import require_new
+    from fusion.readers.findings import counted
+
+    require_new([parsed.out], WHAT)
+    shares = audit_patients(
+        parsed.folder, parsed.model, background=parsed.background, state=parsed.state
+    )
+    shares.write(parsed.out)
+    if parsed.json:
+        print(to_json(shares.told() | {"out": str(parsed.out), "caution": CAUTION}))
+        return 0
+    for warning in shares.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"{counted(len(shares.table), 'patient')}: {parsed.out}")
+    print(f"A hidden modality became: {shares.background}.")
+    print(CAUTION)
     return 0
 
 

@@ -60,7 +60,7 @@ def open_site(settings: Settings) -> Site:
     """
     memory, folder = _memory(settings.run, settings.run_id), settings.folder
     if folder not in memory.sites:
-        memory.sites[folder] = _read_site(folder, settings.run, memory.room)
+        memory.sites[folder] = read_site(folder, settings.run, memory.room)
     return memory.sites[folder]
 
 
@@ -132,7 +132,19 @@ def _memory(run: RunConfig, run_id: int) -> _Memory:  # noqa: ARG001 -- a new ru
     return _Memory()
 
 
-def _read_site(folder: Path, run: RunConfig, room: Room) -> Site:
+def read_site(folder: Path, run: RunConfig, room: Room | None = None) -> Site:
+    """Return a site's patients and their split in a run, read from its folder.
+
+    Args:
+        folder: The site's folder.
+        run: The run's settings; they and the site's name decide the split.
+        room: Memory for patches, shared with other sites; None = its own.
+
+    Raises:
+        SiteError: The folder cannot be used as it is.
+
+    Source: own.
+    """
     cohort = read_cohort(folder)
     if cohort.name in names(run.split.hold_out):
         cohort = replace(cohort, role="evaluate-only")
@@ -141,7 +153,7 @@ def _read_site(folder: Path, run: RunConfig, room: Room) -> Site:
     )
     device = choose_device(read_site_description(folder).device)
     make_repeatable(device)
-    return Site(cohort, split, cohort.bags(room), device)
+    return Site(cohort, split, cohort.bags(room or Room()), device)
 
 
 @lru_cache(maxsize=8)

@@ -1,3 +1,5 @@
+import errno
+import io
 import os
 import stat
 
@@ -28,3 +30,15 @@ def test_if_one_file_exists_none_is_written(tmp_path):
         write_new({tmp_path / "a": b"new", tmp_path / "b": b"new"}, secret=[])
     assert not (tmp_path / "a").exists()
     assert (tmp_path / "b").read_bytes() == b"old"
+
+
+class Full(io.BytesIO):
+    def write(self, _):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_file_that_cannot_be_filled_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fdopen", lambda number, _: os.close(number) or Full())
+    with pytest.raises(OSError, match="No space left"):
+        write_new({tmp_path / "a": b"new"}, secret=[])
+    assert not (tmp_path / "a").exists()
