@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from fusion.errors import ConfigError
-from fusion.lists import names, numbers, pairs
+from fusion.lists import names, numbers, pairs, sizes
 from fusion.masking import BACKGROUNDS, check_scales
 from fusion.modalities import check_modalities
 from fusion.registry import nearest
@@ -46,6 +46,7 @@ __all__ = [
     "names",
     "numbers",
     "pairs",
+    "sizes",
 ]
 
 
@@ -82,7 +83,7 @@ class RunConfig:
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "model.norm": ("layer", "batch"),
-    "model.pooling": ("mean", "attention"),
+    "model.pooling": ("mean", "attention", "queries"),
     "objective.ties": ("efron", "breslow"),
     "training.optimiser": ("adamw", "adam", "sgd"),
     "training.schedule": ("constant", "cosine"),
@@ -102,6 +103,7 @@ AT_LEAST: Mapping[str, float] = {
     "objective.intervals": 1,
     "training.local-steps": 1, "training.batch-patients": 0, "training.micro-batch": 1,
     "training.momentum": 0, "training.lr": 0, "training.weight-decay": 0,
+    "training.l1": 0,
     "federation.proximal-mu": 0, "federation.server-lr": 0, "federation.trim": 0,
     "federation.byzantine": 0, "federation.min-sites": 1,
     "federation.expected-sites": 0, "federation.wait-seconds": 0, "federation.timeout-seconds": 0,
@@ -240,6 +242,7 @@ def check(config: RunConfig) -> None:
     numbers(config.evaluation.horizons, "evaluation.horizons")
     check_scales(config.audit, config.evaluation)
     pairs(config.data.components, "data.components")
+    sizes(config.model.layers, "model.layers")
     check_modalities(config.data)
 
 

@@ -6,6 +6,9 @@ from fusion.errors import ConfigError
 
 _DIGITS = 10
 
+LARGEST_SIZE = 2**14
+"""Bound that a layer's width stays under."""
+
 
 def names(text: str) -> tuple[str, ...]:
     """Return the entries of a comma-separated setting, without blanks.
@@ -53,3 +56,21 @@ def pairs(text: str, key: str) -> dict[str, int]:
             )
         found[name] = int(number)
     return found
+
+
+def sizes(text: str, key: str) -> tuple[int, ...]:
+    """Return the entries of a comma-separated setting as whole numbers from 1.
+
+    Raises:
+        ConfigError: An entry is no such number, or has too many digits to be a size.
+
+    Source: own.
+    """
+    found = names(text)
+    short = all(part.isdecimal() and len(part) < _DIGITS for part in found)
+    if not short or not all(0 < int(part) < LARGEST_SIZE for part in found):
+        raise ConfigError(
+            f"{key} must be whole numbers from 1 to {LARGEST_SIZE - 1} with commas between, got "
+            f"'{text[:40]}'. Write 384,128,64."
+        )
+    return tuple(map(int, found))

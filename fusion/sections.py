@@ -14,8 +14,10 @@ class ModelConfig:
     """Width of a token."""
     hidden: int = 32
     """Width of the hidden layer of the fusion head, and of projections inside it."""
+    layers: str = ""
+    """Widths of the head's hidden layers, comma-separated (mif); empty = one of `hidden`."""
     heads: int = 4
-    """Attention heads (cross_attention)."""
+    """Attention heads (cross_attention), affinities averaged (mif)."""
     rank: int = 16
     """Rank of the bilinear factors (bilinear)."""
     dropout: float = 0.25
@@ -24,8 +26,10 @@ class ModelConfig:
     """Probability that an input feature is dropped before a modality's encoder."""
     norm: str = "layer"
     """`layer`, or `batch` (refused under differential privacy)."""
+    affinity_transpose: bool = False
+    """Whether two modalities gather from each other instead of each from itself (mif)."""
     pooling: str = "mean"
-    """How patches become tokens: `mean` or `attention` (gated attention)."""
+    """How patches become tokens: `mean`, `attention` (gated attention) or `queries` (learned)."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ class TrainingConfig:
     """Of `sgd`; 0 = plain gradient descent."""
     lr: float = 5e-4
     weight_decay: float = 0.1
+    l1: float = 0.0
+    """Times the sum of the model's absolute weights, added to the loss; biases count too."""
     schedule: str = "cosine"
     """Learning rate over the rounds: `constant` or `cosine` (to a tenth)."""
 

@@ -1,6 +1,7 @@
 """The encoder of one modality: slides come as bags, all else as vectors."""
 
 from fusion.config import ModelConfig
+from fusion.encoders.attention import QueryPool
 from fusion.encoders.base import AbstractEncoder
 from fusion.encoders.genes import RawVector, VectorEncoder
 from fusion.encoders.patches import AttentionPatches, MeanPatches
@@ -17,10 +18,13 @@ def learned_encoder(modality: str, width: int, config: ModelConfig) -> AbstractE
 
     Source: own.
     """
-    size, dropout = {"tokens": config.tokens, "width": config.width}, config.input_dropout
+    tokens, size, dropout = config.tokens, config.width, config.input_dropout
     if modality == SLIDES and config.pooling == "attention":
-        return AttentionPatches(width, **size, dropout=dropout)
-    vector = VectorEncoder(width, **size, dropout=dropout)
+        return AttentionPatches(width, tokens=tokens, width=size, dropout=dropout)
+    if modality == SLIDES and config.pooling == "queries":
+        pool = QueryPool(size, tokens=tokens, width=size)
+        return AttentionPatches(width, tokens=tokens, width=size, dropout=dropout, pool=pool)
+    vector = VectorEncoder(width, tokens=tokens, width=size, dropout=dropout)
     return MeanPatches(vector) if modality == SLIDES else vector
 
 

@@ -12,6 +12,7 @@ FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
 SECOND = 0x94D049BB133111EB - (1 << 64)
 LANES = 4
 LEVELS = 1 << 16
+SELU_LIMIT = -1.0507009873554805 * 1.6732632423543772
 
 
 class PatientDropout(nn.Module):
@@ -57,6 +58,33 @@ class PatientDropout(nn.Module):
     def _factor(self, like: Tensor, states: Tensor) -> Tensor:
         keep = _lanes(states, math.prod(like.shape[1:])) >= self._dropped - LEVELS // 2
         return keep.to(like.dtype).mul_(LEVELS / (LEVELS - self._dropped)).view(like.shape)
+
+
+class PatientAlphaDropout(nn.Module):
+    """Sets elements to SELU's lower limit, then rescales: mean 0 and variance 1 stay.
+
+    x -> a (x or α') + b, α' = -1.7581, a = (q + α'² q p)^-½ with q = 1 - p, b = -a p α'. Masks are
+    those of `PatientDropout`, so they belong to a patient.
+
+    Args:
+        probability: Share p of elements dropped, 0 <= p < 1.
+
+    Source: Klambauer et al., Self-normalizing neural networks, NeurIPS 2017.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.mask = PatientDropout(probability)
+        kept = 1.0 - probability
+        self.scale = (kept + SELU_LIMIT**2 * kept * probability) ** -0.5
+        self.shift = -self.scale * probability * SELU_LIMIT
+
+    def forward(self, values: Float[Tensor, "patient ..."]) -> Float[Tensor, "patient ..."]:
+        """Return `values` with elements dropped (training) or as they are (evaluation)."""
+        factor = self.mask.multiplier(values)
+        if factor is None:
+            return values
+        return self.scale * torch.where(factor > 0, values, SELU_LIMIT) + self.shift
 
 
 def set_dropout_keys(model: nn.Module, keys: Int64[Tensor, " patient"] | None) -> None:

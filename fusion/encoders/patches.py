@@ -9,10 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fusion.encoders.attention import AttentionPool, AttentionState
+from fusion.encoders.attention import AttentionPool, AttentionState, QueryPool
 from fusion.encoders.base import AbstractEncoder
 from fusion.encoders.dropout import PatientDropout
-from fusion.encoders.genes import RawVector, VectorEncoder
 from fusion.types import Bags, Tokens
 
 State = TypeVar("State")
@@ -78,12 +77,12 @@ class MeanPatches(AbstractEncoder):
     """The mean of a patient's real patches, read as a vector; 0 for a bag without any.
 
     Args:
-        vector: What turns the mean patch into tokens: a `RawVector` or a `VectorEncoder`.
+        vector: What turns the mean patch into tokens: an encoder of vectors.
 
     Source: own; mean pooling as in the reference inputs of arXiv 2603.29977.
     """
 
-    def __init__(self, vector: RawVector | VectorEncoder) -> None:
+    def __init__(self, vector: AbstractEncoder) -> None:
         super().__init__(vector.tokens, vector.width)
         self.vector = vector
 
@@ -107,24 +106,34 @@ class MeanPatches(AbstractEncoder):
 
 
 class AttentionPatches(AbstractEncoder):
-    """ReLU(linear) of each patch, then one gated-attention mean a token.
+    """ReLU(linear) of each patch, then one attention mean a token: gated, or by learned queries.
 
     A dropped feature is dropped in every patch of the patient, so chunks and order do not matter.
 
     Args:
         width_in: Width of a patch feature vector.
         tokens: Tokens a patient, one attention head each.
-        width: Width of a token.
+        width: Width of the layer, and of a token of gated attention.
         dropout: Probability that a feature is dropped in training.
+        pool: Pools `width` wide vectors into `tokens`; gated attention if None.
 
     Source: Ilse, Tomczak and Welling, ICML 2018; the input dropout is own.
     """
 
-    def __init__(self, width_in: int, *, tokens: int, width: int, dropout: float) -> None:
-        super().__init__(tokens, width)
+    def __init__(
+        self,
+        width_in: int,
+        *,
+        tokens: int,
+        width: int,
+        dropout: float,
+        pool: AttentionPool | QueryPool | None = None,
+    ) -> None:
+        pool = pool or AttentionPool(width, tokens=tokens)
+        super().__init__(tokens, pool.width)
         self.dropout = PatientDropout(dropout)
         self.project = nn.Linear(width_in, width)
-        self.pool = AttentionPool(width, tokens=tokens)
+        self.pool = pool
 
     def partial(self, bags: Bags) -> AttentionState:
         """Return the attention sums of one chunk."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from fusion.config import ModelConfig
 from fusion.encoders.base import AbstractEncoder
 from fusion.encoders.build import learned_encoder, raw_encoder
+from fusion.encoders.genes import SelfNormalisingEncoder
+from fusion.encoders.patches import AttentionPatches
+from fusion.lists import sizes
 from fusion.modalities import MOST, OMICS, SLIDES
 from fusion.models.base import AbstractFusion, Shape, Shapes
 from fusion.models.bilinear import Bilinear
@@ -14,6 +17,7 @@ from fusion.models.early import Early
 from fusion.models.gated import Gated
 from fusion.models.late import Late
 from fusion.models.linear import Linear
+from fusion.models.mif import Mif, PublishedMif, mif_encoder
 from fusion.models.unimodal import Unimodal
 from fusion.registry import Registry
 
@@ -113,6 +117,29 @@ MODELS.add(
     ),
 )
 MODELS.add(
+    "mif",
+    ModelEntry(
+        title="Multi-shot interactive fusion",
+        paper="JBHI 29(5), 2025, doi 10.1109/JBHI.2024.3363161",
+        fusion=lambda shapes, c: Mif(
+            shapes,
+            heads=c.heads,
+            hidden=sizes(c.layers, "model.layers") or (c.hidden,),
+            dropout=c.dropout,
+            norm=c.norm,
+            affinity_transpose=c.affinity_transpose,
+        ),
+        encoder=mif_encoder,
+        reference=lambda shapes: PublishedMif(
+            shapes, Mif(shapes, heads=5, hidden=(384, 128, 64), dropout=0.3, norm="batch")
+        ),
+        reference_shapes={name: Shape(1, 80) for name in ("rna", "pathology", "cnv")},
+        at_least=2,
+        at_most=3,
+        norms=("layer", "batch"),
+    ),
+)
+MODELS.add(
     "wsi_only",
     ModelEntry(
         title="Slides alone",
@@ -128,6 +155,41 @@ MODELS.add(
         paper=INTERSHAP_COX,
         fusion=lambda shapes, c: Unimodal(shapes, dropout=c.dropout),
         takes=(OMICS,),
+    ),
+)
+MODELS.add(
+    "abmil",
+    ModelEntry(
+        title="Gated attention over patches",
+        paper="Ilse, Tomczak and Welling, ICML 2018",
+        fusion=lambda shapes, c: Unimodal(shapes, dropout=c.dropout),
+        encoder=lambda _, width, c: AttentionPatches(
+            width, tokens=1, width=c.width, dropout=c.input_dropout
+        ),
+        takes=(SLIDES,),
+    ),
+)
+MODELS.add(
+    "snn",
+    ModelEntry(
+        title="Self-normalising network on omics",
+        paper="Klambauer et al., NeurIPS 2017",
+        fusion=lambda shapes, _: Unimodal(shapes, dropout=0.0),
+        encoder=lambda _, width, c: SelfNormalisingEncoder(
+            width, width=c.width, input_dropout=c.input_dropout, dropout=c.dropout
+        ),
+        takes=(OMICS,),
+    ),
+)
+MODELS.add(
+    "omics_linear",
+    ModelEntry(
+        title="Linear Cox on omics",
+        paper="Cox, JRSS B 34, 1972",
+        fusion=lambda shapes, _: Linear(shapes),
+        encoder=raw_encoder,
+        takes=(OMICS,),
+        head="",
     ),
 )
 MODELS.add(

@@ -86,6 +86,7 @@ def train_round(
         control.correct()
         if config.federation.strategy == "fedprox":
             _pull(network, anchor, config.federation.proximal_mu)
+        _shrink(network, config.training.l1)
         optimiser.step()
     return Training(len(losses), float(np.mean(losses)), control.mean())
 
@@ -201,6 +202,13 @@ def _pull(network: SurvivalNetwork, anchor: Mapping[str, Tensor], strength: floa
     for name, parameter in network.named_parameters():
         if name in anchor and parameter.grad is not None:
             parameter.grad.add_(parameter.detach() - anchor[name], alpha=strength)
+
+
+def _shrink(network: SurvivalNetwork, strength: float) -> None:
+    """Add the sub-gradient of strength * sum of the model's |weights|, which no patient enters."""
+    for parameter in network.model.parameters():
+        if strength and parameter.grad is not None:
+            parameter.grad.add_(parameter.detach().sign(), alpha=strength)
 
 
 def _diverged(loss: float, round_number: int, step: int) -> ConcordError:

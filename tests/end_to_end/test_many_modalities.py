@@ -72,7 +72,7 @@ def test_the_model_predicts_with_what_a_patient_has(four, sites):
     assert "24 patients without cnv: a learned placeholder stands in" in found.warnings
 
 
-@pytest.mark.parametrize("model", ["early", "late", "cross_attention", "bilinear", "linear"])
+@pytest.mark.parametrize("model", ["early", "late", "cross_attention", "bilinear", "mif", "linear"])
 def test_every_fusion_reads_them(tiny, lead, sites, model):
     run = lead(tiny({"rounds": 1, "model.name": model, "data.modalities": "slides,rna,cnv"},
                     sites=sites))  # fmt: skip

@@ -1,6 +1,6 @@
 import torch
 
-from fusion.encoders.attention import AttentionPool
+from fusion.encoders.attention import AttentionPool, QueryPool
 
 
 def slow(pool, patches):
@@ -45,3 +45,12 @@ def test_a_bag_without_a_real_patch_gives_zero_and_a_finite_gradient():
     pooled.sum().backward()
     assert torch.equal(pooled, torch.zeros(1, 2, 4))
     assert all(torch.isfinite(parameter.grad).all() for parameter in pool.parameters())
+
+
+def test_queries_equal_attention_over_values_in_a_loop():
+    pool, patches = QueryPool(6, tokens=3, width=4).double(), torch.randn(1, 5, 6).double()
+    pooled = pool.finish(pool.partial(patches, torch.ones(1, 5).bool()))
+    for query, token in zip(pool.queries.weight, pooled[0], strict=True):
+        shares = torch.softmax(patches[0] @ query / 6**0.5, 0)
+        expected = sum(s * pool.value(h) for s, h in zip(shares, patches[0], strict=True))
+        torch.testing.assert_close(token, expected)

@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from fusion.encoders.dropout import GOLDEN, PatientDropout, _mixed, set_dropout_keys
+from fusion.encoders.dropout import (
+    GOLDEN,
+    PatientAlphaDropout,
+    PatientDropout,
+    _mixed,
+    set_dropout_keys,
+)
 
 
 def keyed(probability, keys):
@@ -90,3 +96,27 @@ def test_keys_leave_the_global_random_state_alone():
 
 def test_almost_certain_dropping_stays_finite():
     assert torch.isfinite(keyed(0.9999999, [1])(torch.ones(1, 50))).all()
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5])
+def test_alpha_dropout_keeps_mean_and_variance(probability):
+    layer = PatientAlphaDropout(probability)
+    set_dropout_keys(layer, torch.arange(100))
+    values = torch.randn(100, 4000, generator=torch.Generator().manual_seed(1))
+    dropped = layer(values)
+    # 400,000 draws: standard errors 1/632 of the mean and about 1/400 of the variance.
+    assert dropped.mean().item() == pytest.approx(0, abs=5 / 632)
+    assert dropped.var().item() == pytest.approx(1, abs=5 / 400)
+
+
+def test_alpha_dropout_is_torchs_with_a_mask_of_the_patient():
+    layer, values = PatientAlphaDropout(0.25), torch.randn(3, 50)
+    set_dropout_keys(layer, torch.tensor([4, 5, 6]))
+    found, kept = layer(values), layer.mask.multiplier(values) > 0
+    # torch's constants for p = .25: a = (.75 (1 + .25 * 1.7580993^2))^-1/2 = .86737.
+    limit, a = -1.7580993408473766, (0.75 * (1 + 0.25 * 1.7580993408473766**2)) ** -0.5
+    expected = a * torch.where(kept, values, limit) - a * 0.25 * limit
+    torch.testing.assert_close(found, expected)
+    set_dropout_keys(layer, torch.tensor([5]))
+    assert torch.equal(layer(values[1:2]), found[1:2])
+    assert torch.equal(layer.eval()(values), values)

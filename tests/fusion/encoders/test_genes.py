@@ -1,6 +1,6 @@
 import torch
 
-from fusion.encoders.genes import RawVector, VectorEncoder
+from fusion.encoders.genes import RawVector, SelfNormalisingEncoder, VectorEncoder
 
 
 def test_vector_is_split_into_tokens_in_order():
@@ -21,3 +21,15 @@ def test_input_features_are_dropped_in_training_only():
     encoder, vector = RawVector(100, dropout=0.5), torch.ones(1, 100)
     assert (encoder(vector) == 0).any()
     assert torch.equal(encoder.eval()(vector)[:, 0], vector)
+
+
+def test_self_normalising_units_keep_mean_0_and_variance_1_with_and_without_dropout():
+    torch.manual_seed(0)
+    encoder = SelfNormalisingEncoder(400, width=300, input_dropout=0.2, dropout=0.2)
+    vectors = torch.randn(500, 400)
+    for training in (True, False):
+        tokens = encoder.train(training)(vectors)
+        assert tokens.shape == (500, 1, 300)
+        # Random weights of 400 inputs move mean and variance by a few hundredths.
+        assert tokens.mean().abs() < 0.05
+        assert abs(tokens.var() - 1) < 0.1

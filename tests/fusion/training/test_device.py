@@ -21,7 +21,7 @@ def elsewhere(cohort, plan):
     return PatientData(cohort, plan, max_patches=8, device=META)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "attention"])
+@pytest.mark.parametrize("pooling", ["mean", "attention", "queries"])
 @pytest.mark.parametrize("objective", ["discrete-time", "piecewise-exponential"])
 @pytest.mark.parametrize("model", [name for name in MODELS if not MODELS[name].takes])
 def test_a_step_stays_on_one_device(elsewhere, plan, settings, model, objective, pooling):
@@ -31,7 +31,7 @@ def test_a_step_stays_on_one_device(elsewhere, plan, settings, model, objective,
     assert {parameter.grad.device for parameter in network.parameters()} == {META}
 
 
-@pytest.mark.parametrize("pooling", ["mean", "attention"])
+@pytest.mark.parametrize("pooling", ["mean", "attention", "queries"])
 def test_an_evaluation_stays_on_one_device(elsewhere, plan, settings, pooling):
     network = build_network(plan, settings({"model.pooling": pooling})).to(META)
     embeddings, present = embed(network.model, elsewhere, ROWS)

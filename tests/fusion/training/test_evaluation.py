@@ -11,7 +11,7 @@ from fusion.training.plan import build_network
 ROWS = list(range(24))
 
 
-@pytest.mark.parametrize("pooling", ["mean", "attention"])
+@pytest.mark.parametrize("pooling", ["mean", "attention", "queries"])
 def test_chunks_change_nothing(data, plan, settings, monkeypatch, pooling):
     network = build_network(plan, settings({"model.pooling": pooling}))
     whole = log_hazards(network, data, ROWS)
@@ -19,7 +19,7 @@ def test_chunks_change_nothing(data, plan, settings, monkeypatch, pooling):
     np.testing.assert_allclose(log_hazards(network, data, ROWS), whole, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "attention"])
+@pytest.mark.parametrize("pooling", ["mean", "attention", "queries"])
 def test_chunks_are_exact_in_double_precision(data, plan, settings, monkeypatch, pooling):
     model = build_network(plan, settings({"model.pooling": pooling})).model.double()
     whole = embed(model, data, ROWS)[0]["slides"]

@@ -45,7 +45,7 @@ def doubled(data):
     return data
 
 
-@pytest.mark.parametrize("pooling", ["mean", "attention"])
+@pytest.mark.parametrize("pooling", ["mean", "attention", "queries"])
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
 @pytest.mark.parametrize("size", [1, 5])
 def test_two_passes_have_the_gradient_of_one(gradient, objective, size, pooling):
@@ -220,6 +220,20 @@ def test_fedprox_pulls_towards_the_received_model(plan, data, settings):
     pulled = {"federation.strategy": "fedprox", "federation.proximal-mu": 5.0}
     assert distance(pulled) < 0.8 * distance({})
     assert distance(pulled | {"federation.proximal-mu": 0.0}) == pytest.approx(distance({}))
+
+
+def test_l1_pulls_every_weight_of_the_model_towards_zero_by_one_slope(plan, data, settings):
+    plain = {
+        "training.optimiser": "sgd", "training.momentum": 0.0, "training.weight-decay": 0.0,
+        "training.lr": 0.5, "training.local-steps": 1, "objective.name": "discrete-time",
+    }  # fmt: skip
+    start = weights(build_network(plan, settings(plain)))
+    without, _ = round_of(plan, data, settings(plain))
+    shrunk, _ = round_of(plan, data, settings(plain | {"training.l1": 0.02}))
+    for name in start:
+        # One step of .5 along .02 times the sign; the objective's baseline is left alone.
+        pull = 0.5 * 0.02 * np.sign(start[name]) * name.startswith("model.")
+        np.testing.assert_allclose(shrunk[name], without[name] - pull, rtol=0, atol=1e-6)
 
 
 def test_weight_decay_spares_biases_placeholders_and_the_baseline(plan, settings):
