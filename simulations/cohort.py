@@ -13,8 +13,11 @@ from fusion.readers.formats.registry import SlideFile
 from fusion.readers.site import FeatureFolder, bag_file
 from fusion.readers.tables import patient_column, read_table
 
-KINDS: Mapping[str, str] = {"_rnaseq": "rna", "_cnv": "cnv", "_mut": "mutation"}
-"""Ending of a genomics column, and the omics table it goes to."""
+KINDS: Mapping[str, str] = {
+    "_rnaseq": "rna", "_cnv": "cnv", "_mut": "mutation", "_path": "pathology",
+}  # fmt: skip
+"""Ending of a genomics column, and the table it goes to; `pathology` holds a patient's features of
+the slides where there is one vector a patient and no bag."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ def read_cohort_folder(folder: Path) -> CohortFolder:
             features may be in any format of one file a slide.
 
     Returns:
-        The tables as they are; genes go to rna, cnv or mutation by the ending `_rnaseq`, `_cnv`,
-        `_mut` of their columns, which falls away; columns without one go to the table `other`.
+        The tables as they are; columns go to rna, cnv, mutation or pathology by their ending
+        `_rnaseq`, `_cnv`, `_mut` or `_path`, which falls away; others go to the table `other`.
 
     Raises:
         SiteError: The folder or clinical.csv is missing, a table is unreadable, or no bag can be
