@@ -16,11 +16,13 @@ PARTIAL = "partial_omics"
 MOST = 5
 """Modalities that an audit tells apart."""
 
-_TAKEN = (
+FIGURE_WORDS = (
     "value", "low", "high", "standard_error", "standard_errors", "interaction", "reason",
-    "warning", "full", "additive", "gain", "r2_additive", "all", PARTIAL,
+    "warning", "conditioning", "full", "additive", "gain", "comparable_pairs",
 )  # fmt: skip
 """Keys of the audit's figures, beside which a modality stands under its own name."""
+
+_TAKEN = (*FIGURE_WORDS, "all", PARTIAL)
 
 
 def check_modalities(data: DataConfig) -> None:

@@ -10,12 +10,7 @@ from fusion.interaction.quantities import RATIOS, blocks, moved, products, quant
 from fusion.interaction.ranking import ranked
 from fusion.interaction.sensitivity import clipped
 from fusion.interaction.shares import num_modalities
-
-RESERVED = frozenset({
-    "interaction", "additive", "full", "value", "low", "high", "standard_error",
-    "standard_errors", "reason", "warning", "conditioning", "comparable_pairs", "gain", "pairs",
-})  # fmt: skip
-"""Words that mean something else beside the modalities' names in the figures."""
+from fusion.modalities import FIGURE_WORDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +214,7 @@ def _check(values: np.ndarray, modalities: tuple[str, ...]) -> None:
             f"Modalities must be {num_modalities(values)} different names for {values.shape[1]} "
             f"coalitions, got {modalities}. Name each modality once."
         )
-    taken = sorted(name for name in modalities if name in RESERVED or "+" in name)
+    taken = sorted(name for name in modalities if name in FIGURE_WORDS or "+" in name)
     if taken:
         raise FederationError(
             f"A modality's name must be no word of the audit and hold no '+', got {taken}. "

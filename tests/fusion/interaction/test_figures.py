@@ -12,6 +12,7 @@ from fusion.interaction.coalitions import coalition_values
 from fusion.interaction.figures import audit_figures
 from fusion.interaction.shares import interaction_matrix, local_shares, published_shares
 from fusion.interaction.tallies import audit_tally
+from fusion.modalities import FIGURE_WORDS
 
 DEFINITIONS = ("local", "ratio", "global", "published", "moebius", "variance")
 
@@ -70,6 +71,14 @@ def test_interaction_and_modalities_sum_to_one(cohort_of, name):
     entry = figures_of(cohort_of(20).values)["shares"][name]
     assert entry["value"] == entry["interaction"]
     assert entry["interaction"] + entry["slides"] + entry["omics"] == pytest.approx(1)
+
+
+def test_every_word_beside_a_modality_is_kept_from_modalities(cohort_of):
+    cohort = cohort_of(30)
+    result = figures_of(cohort.values, time=cohort.time, event=cohort.event)
+    beside = [result["shares"][name] for name in DEFINITIONS if name != "variance"]
+    words = {key for entry in (*beside, result["concordance"]) for key in entry}
+    assert words - set(result["modalities"]) <= set(FIGURE_WORDS)
 
 
 def test_shares_of_two_normal_modalities_reach_their_limits(cohort_of):

@@ -131,11 +131,24 @@ def test_the_matrix_is_symmetric(values):
     np.testing.assert_array_equal(matrix, matrix.transpose(0, 2, 1))
 
 
-@given(tables(), st.integers(0, 1))
-def test_a_dummy_modality_has_a_zero_row(values, dummy):
-    coalitions = np.arange(values.shape[1])
-    matrix = interaction_matrix(values[:, coalitions & ~(1 << dummy)])
-    np.testing.assert_allclose(matrix[:, dummy], 0, atol=1e-12)
+@given(tables(), st.integers(0, 4))
+def test_a_dummy_modality_has_a_zero_row(values, place):
+    dummy = place % (values.shape[1].bit_length() - 1)
+    without = values[:, np.arange(values.shape[1]) & ~(1 << dummy)]
+    np.testing.assert_allclose(interaction_matrix(without)[:, dummy], 0, atol=1e-12)
+    for shares in (local_shares, published_shares, moebius_shares):
+        np.testing.assert_allclose(shares(without)[:, 1 + dummy], 0, atol=1e-12)
+
+
+@given(tables())
+def test_modalities_that_do_the_same_get_the_same(values):
+    # the mean over both numberings of the first two modalities treats them alike
+    swapped = [s & ~3 | (s & 1) << 1 | (s & 2) >> 1 for s in range(values.shape[1])]
+    alike = (values + values[:, swapped]) / 2
+    matrix = interaction_matrix(alike)
+    np.testing.assert_allclose(shapley(alike)[:, 0], shapley(alike)[:, 1], atol=1e-12)
+    np.testing.assert_allclose(matrix[:, 0, 0], matrix[:, 1, 1], atol=1e-12)
+    np.testing.assert_allclose(matrix[:, 0, 2:], matrix[:, 1, 2:], atol=1e-12)
 
 
 @given(tables(), st.randoms(use_true_random=False))
@@ -146,6 +159,9 @@ def test_renumbering_the_modalities_renumbers_the_matrix(values, random):
     old = [sum(1 << order[k] for k in range(number) if s >> k & 1) for s in range(1 << number)]
     expected = interaction_matrix(values)[:, order][:, :, order]
     np.testing.assert_allclose(interaction_matrix(values[:, old]), expected, atol=1e-12)
+    for shares in (local_shares, published_shares, moebius_shares):
+        renumbered = shares(values)[:, [0, *(1 + place for place in order)]]
+        np.testing.assert_allclose(shares(values[:, old]), renumbered, atol=1e-12)
 
 
 @given(tables(), st.floats(0.1, 10), st.sampled_from([-1, 1]), st.floats(-5, 5))
