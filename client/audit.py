@@ -2,13 +2,16 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from client.resampling import Resampling
 from fusion.config import RunConfig
 from fusion.interaction.background import EmbeddingSums, draw_donors, embedding_sums
+from fusion.interaction.bootstrap import replicates
 from fusion.interaction.coalitions import coalition_outputs, coalition_values
 from fusion.interaction.scales import NO_SCALES, TimeScales
 from fusion.interaction.tallies import audit_tally
@@ -21,11 +24,36 @@ from fusion.training.evaluation import Pooled, embed_mean_input, encode, pool
 AUDIT = "audit"
 """Release of the audit on the log-hazard."""
 
+REPLICATES = "audit-replicates"
+"""Release of its bootstrap."""
+
 NO_DONORS = (
     "the background `marginal` needs two or more training patients with every modality at the "
     "site, and there are fewer"
 )
 """Why a site sends no audit."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an audit is to tell beside the shares, and how far one patient may move it.
+
+    Attributes:
+        scales: What the output is read on beside the log-hazard.
+        clip: Length in log-hazard to which a patient's contributions are cut; 0 = never. On other
+            scales the same number counts in their unit.
+        resampling: Of the bootstrap; None = no bootstrap.
+
+    Source: own.
+    """
+
+    scales: TimeScales = NO_SCALES
+    clip: float = 0.0
+    resampling: Resampling | None = None
+
+
+PLAIN = Terms()
+"""The shares alone."""
 
 
 def audit(
@@ -35,7 +63,7 @@ def audit(
     background: Mapping[str, Tensor],
     *,
     pooled: Pooled | None = None,
-    scales: TimeScales = NO_SCALES,
+    terms: Terms = PLAIN,
 ) -> dict[str, np.ndarray]:
     """Return the audit of a model on those of some patients who have every modality.
 
@@ -48,10 +76,11 @@ def audit(
         rows: Which of them.
         background: What stands for a hidden modality: token x width, or donor x token x width.
         pooled: The same patients, if their patches were read already.
-        scales: What the output is read on beside the log-hazard.
+        terms: Scales beside the log-hazard, clipping and bootstrap.
 
     Returns:
-        Tallies as vectors: `audit`, and `audit:<scale>@<days>` for each of `scales`.
+        Tallies as vectors: `audit`, and `audit:<scale>@<days>` for each of the scales; and
+        `audit-replicates` if they are asked for and the patients are enough.
 
     Privacy: sums over two or more patients leave; coalition values do not.
 
@@ -62,19 +91,27 @@ def audit(
     places = places if len(places) > 1 else []
     exact = _exact(model)
     tokens = encode(exact, pooled.pick(places))
-    outputs = coalition_outputs(exact.fusion, tokens, background, scales.read)
+    outputs = coalition_outputs(exact.fusion, tokens, background, terms.scales.read)
     audited = [rows[place] for place in places]
-    releases = (AUDIT, *(scale.release for scale in scales.scales))
-    return {
+    releases = (AUDIT, *(scale.release for scale in terms.scales.scales))
+    tallies = {
         release: audit_tally(
             outputs[:, :, number],
             modalities=model.modalities,
             time=data.cohort.time[audited],
             event=data.cohort.event[audited],
             excluded=len(rows) - len(audited),
+            clip=terms.clip,
         ).to_array()
         for number, release in enumerate(releases)
     }
+    weights = terms.resampling.weights(data.cohort, audited) if terms.resampling else None
+    if weights is None:
+        return tallies
+    drawn = replicates(
+        outputs[:, :, 0], modalities=model.modalities, weights=weights, clip=terms.clip
+    )
+    return tallies | {REPLICATES: drawn.to_array()}
 
 
 def patient_values(

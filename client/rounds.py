@@ -7,12 +7,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from client.audit import NO_DONORS, audit, embedding_means, own_background
+from client.audit import (
+    NO_DONORS,
+    REPLICATES,
+    Terms,
+    audit,
+    embedding_means,
+    own_background,
+)
 from client.heads import OwnHead
 from client.replies import Answer
+from client.resampling import TOO_FEW, resampling
 from client.settings import Settings
 from client.site import Site, open_network, open_patients, open_site
-from fusion.interaction.scales import NO_SCALES, TimeScales, chosen_scales, time_scales
+from fusion.interaction.scales import chosen_scales, time_scales
 from fusion.masking import MARGINAL
 from fusion.survival.bins import TimeGrid
 from fusion.training.data import PatientData
@@ -37,7 +45,7 @@ class Task:
     def __init__(
         self, settings: Settings, words: Mapping[str, Any], model: Mapping[str, np.ndarray]
     ) -> None:
-        self.run, self.words = settings.run, words
+        self.settings, self.run, self.words = settings, settings.run, words
         self.site: Site = open_site(settings)
         self.data: PatientData = open_patients(settings, words["plan"])
         self.network: SurvivalNetwork = open_network(settings.run, words["plan"], self.site.device)
@@ -70,7 +78,8 @@ def train(
     validation = task.site.rows("validation") if task.head.known else []
     pooled = pool(task.network.model, task.data, validation)
     sums = examine(task.network, task.data, validation, task.yardstick, pooled)
-    found = _audit(task, validation, pooled, {}) if task.words["audit"] else Answer()
+    terms = Terms(clip=task.run.audit.clip)
+    found = _audit(task, validation, pooled, {}, terms) if task.words["audit"] else Answer()
     sums |= found.sums
     grid = task.yardstick.time_grid
     sums |= tell_risk_set(task.network, task.data, rows, grid)
@@ -110,7 +119,9 @@ def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
     if not task.words.get("audit", False):
         return Answer(sums=sums)
     scales = time_scales(chosen_scales(task.run), task.network.objective, task.yardstick.baseline)
-    found = _audit(task, rows, pooled, background, scales)
+    drawn = resampling(task.settings, task.site.cohort.name)
+    terms = Terms(scales, task.run.audit.clip, drawn)
+    found = _audit(task, rows, pooled, background, terms)
     return replace(found, sums=sums | dict(found.sums))
 
 
@@ -119,7 +130,7 @@ def _audit(
     rows: Sequence[int],
     pooled: Pooled,
     shared: Mapping[str, np.ndarray],
-    scales: TimeScales = NO_SCALES,
+    terms: Terms,
 ) -> Answer:
     """Return the audit's part of an answer, or why there is none."""
     model, training = task.network.model, task.site.rows("train")
@@ -129,8 +140,13 @@ def _audit(
         return Answer(facts={"not-audited": NO_DONORS})
     marginal = task.run.audit.background == MARGINAL
     number = len(next(iter(background.values()))) if marginal else 0
-    sums = audit(model, task.data, rows, background, pooled=pooled, scales=scales)
-    return Answer(figures={"donors": float(number)} if marginal else {}, sums=sums)
+    sums = audit(model, task.data, rows, background, pooled=pooled, terms=terms)
+    lacking = terms.resampling is not None and REPLICATES not in sums
+    return Answer(
+        facts={"not-resampled": TOO_FEW} if lacking else {},
+        figures={"donors": float(number)} if marginal else {},
+        sums=sums,
+    )
 
 
 def reference(task: Task) -> Answer:

@@ -24,6 +24,7 @@ class Settings:
         run_id: Flower's number of the run.
         state: Folder for what the site keeps of a run, named like `folder`; None = `.concord` in
             the site's own.
+        simulated: Whether coordinator and site are one machine, by the site's own node config.
 
     Source: own.
     """
@@ -32,6 +33,7 @@ class Settings:
     run: RunConfig
     run_id: int
     state: Path | None = None
+    simulated: bool = False
 
     @property
     def kept(self) -> Path:
@@ -46,7 +48,8 @@ def read_settings(context: Context) -> Settings:
         context: Of the ClientApp. `node_config["site"]` is the site's folder; in a simulation
             `partition-id` picks one of the folders below the run's `sites`. `node_config["state"]`
             is where the site keeps what outlives a message; `.concord` in its folder by default,
-            in a simulation a folder below the run's `out`.
+            in a simulation a folder below the run's `out`. A simulation says so by
+            `partition-id` instead of `site`, or by `simulated`.
 
     Returns:
         Checked settings.
@@ -58,7 +61,9 @@ def read_settings(context: Context) -> Settings:
     """
     run = _run(tuple(context.run_config.items()))
     folder = _folder(context, run)
-    return Settings(folder, run, context.run_id, _state(context, run, folder))
+    node = context.node_config
+    simulated = bool(node.get("simulated", "site" not in node))
+    return Settings(folder, run, context.run_id, _state(context, run, folder), simulated)
 
 
 def simulated_state(out: Path, folder: Path) -> Path:

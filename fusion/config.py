@@ -108,11 +108,14 @@ AT_LEAST: Mapping[str, float] = {
     "federation.byzantine": 0, "federation.min-sites": 1,
     "federation.expected-sites": 0, "federation.wait-seconds": 0, "federation.timeout-seconds": 0,
     "evaluation.time-step": 30, "evaluation.time-bins": 2, "evaluation.risk-bins": 2,
-    "audit.every": 0, "audit.donors": 2,
+    "audit.every": 0, "audit.donors": 2, "audit.bootstrap": 0, "audit.clip": 0,
     "alerts.collapse-below": 0, "alerts.divergence-above": 0, "alerts.interaction-above": 0,
     "alerts.growth-above": 0, "alerts.gain-below": 0, "alerts.redundancy-above": 0,
 }  # fmt: skip
 """Smallest value of each number."""
+
+FEWEST_REPLICATES = 100
+"""Below this a bootstrap's 95% interval rests on fewer than three replicates at each end."""
 
 LARGEST = 2**63
 """Bound of every number: what Flower's messages carry; it keeps out infinity too."""
@@ -127,7 +130,7 @@ BELOW: Mapping[str, float] = {
     "training.momentum": 1, "federation.trim": 0.5,
     "threads": 2**10, "model.tokens": 2**10, "model.width": 2**14, "model.hidden": 2**14,
     "model.heads": 2**10, "model.rank": 2**12, "objective.intervals": 2**10,
-    "evaluation.time-bins": 2**14, "evaluation.risk-bins": 2**14,
+    "audit.bootstrap": 2**14, "evaluation.time-bins": 2**14, "evaluation.risk-bins": 2**14,
 }  # fmt: skip
 """Bound that a number must stay under."""
 
@@ -237,6 +240,11 @@ def check(config: RunConfig) -> None:
         raise ConfigError(
             f"split.validation + split.test must be < 1, got "
             f"{config.split.validation + config.split.test:g}. Leave patients to train on."
+        )
+    if 0 < config.audit.bootstrap < FEWEST_REPLICATES:
+        raise ConfigError(
+            f"audit.bootstrap must be 0 or >= {FEWEST_REPLICATES}, got {config.audit.bootstrap}. "
+            "Raise it: the ends of an interval need replicates beyond them."
         )
     numbers(config.objective.cuts, "objective.cuts")
     numbers(config.evaluation.horizons, "evaluation.horizons")

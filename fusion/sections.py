@@ -154,6 +154,10 @@ class AuditConfig:
     scales: str = ""
     """Scales the closing audit is repeated on at `evaluation.horizons`: `cumulative-hazard`,
     `survival`, comma-separated; on both even an additive model interacts."""
+    bootstrap: int = 0
+    """Replicates of the closing audit's bootstrap, at least 100; 0 = the delta method alone."""
+    clip: float = 0.0
+    """Length in log-hazard to which a patient's contributions are cut; 0 = never."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,13 @@ RELEASES: Mapping[str, Release] = {
     "baseline": Release("sums", "Events and hazard at risk in each time bin."),
     "embedding-means": Release("sums", "Sum of each modality's embedding, and patients behind it."),
     "audit": Release("sums", "Sums and cross-products of interaction figures, and pair counts."),
+    "audit-replicates": Release(
+        "sums",
+        "The audit's sums, repeated with random whole-number weights on the patients: many exact "
+        "sums over few patients. The weights stay at the site, and a hospital sends the sums only "
+        "if it audits more patients than there are repeats; nothing formal bounds what they tell.",
+    ),
+    "not-resampled": Release("fact", "Why the site sent no replicates of its audit."),
     "donors": Release("figure", "Training patients who stood in for hidden modalities."),
     "not-audited": Release("fact", "Why the site sent no audit."),
 }

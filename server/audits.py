@@ -10,6 +10,7 @@ from fusion.interaction.figures import PRIMARY, audit_figures
 from fusion.interaction.scales import WARNING, Scale, chosen_scales
 from fusion.interaction.tallies import AuditTally
 from fusion.masking import MARGINAL
+from server.bootstrap import NO_BOOTSTRAP, Bootstrap, gather, readable_bootstrap
 from server.inbox import Answer
 
 AUDIT = "audit"
@@ -37,6 +38,7 @@ class Audit:
         tallies: For each release, `audit` first, the sites' tallies; empty = no site audited.
         refused: Sites that sent none, and why.
         donors: At each site, how many patients stood for hidden modalities, if they are its own.
+        bootstrap: What they sent of it.
 
     Source: own.
     """
@@ -44,17 +46,21 @@ class Audit:
     tallies: Mapping[str, Tallies]
     refused: Mapping[str, str]
     donors: Mapping[str, int]
+    bootstrap: Bootstrap = NO_BOOTSTRAP
 
     def figures(self, release: str = AUDIT) -> dict[str, Any]:
         """Return all sites' figures together, and how the sites differ."""
         own = self.tallies[release]
         parts = list(own.values())
-        return audit_figures(sum(parts[1:], start=parts[0]), own)
+        found = audit_figures(sum(parts[1:], start=parts[0]), own)
+        return self.bootstrap.beside(found, list(own)) if release == AUDIT else found
 
     def sites(self) -> list[dict[str, Any]]:
         """Return each site's own figures, by name."""
-        own = self.tallies[AUDIT].items()
-        return [{"name": name, **audit_figures(tally, {})} for name, tally in own]
+        return [
+            {"name": name, **self.bootstrap.beside(audit_figures(tally, {}), [name])}
+            for name, tally in self.tallies[AUDIT].items()
+        ]
 
     def traced(self) -> list[dict[str, Any]]:
         """Return what a round keeps of each site: the figures that are followed over the rounds."""
@@ -120,11 +126,16 @@ class Audit:
         return found
 
 
-def readable_audit(answer: Answer, modalities: tuple[str, ...]) -> None:
+def readable_audit(answer: Answer, modalities: tuple[str, ...], number: int = 0) -> None:
     """Raise unless what a site sent of an audit can be added up.
 
+    Args:
+        answer: The site's.
+        modalities: Of the model.
+        number: Replicates of the bootstrap that were asked for.
+
     Raises:
-        FederationError: A tally does not fit the modalities, or the donors are no count.
+        FederationError: A tally or the replicates do not fit, or the donors are no count.
 
     Source: own.
     """
@@ -136,14 +147,16 @@ def readable_audit(answer: Answer, modalities: tuple[str, ...]) -> None:
         )
     for release in _releases(answer):
         AuditTally.from_array(answer.sums[release], modalities)
+    readable_bootstrap(answer, modalities, number)
 
 
-def collect(answers: Sequence[Answer], modalities: tuple[str, ...]) -> Audit:
+def collect(answers: Sequence[Answer], modalities: tuple[str, ...], number: int = 0) -> Audit:
     """Return what readable answers hold of an audit.
 
     Args:
         answers: In order of site.
         modalities: Of the model.
+        number: Replicates of the bootstrap that were asked for.
 
     Returns:
         Tallies by release and site.
@@ -159,6 +172,7 @@ def collect(answers: Sequence[Answer], modalities: tuple[str, ...]) -> Audit:
         tallies,
         {a.site: str(a.facts["not-audited"]) for a in answers if "not-audited" in a.facts},
         {a.site: int(a.figures["donors"]) for a in answers if "donors" in a.figures},
+        gather(answers, modalities, number),
     )
 
 

@@ -112,14 +112,15 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
     audited = len(company.plan.modalities) > 1
     words |= {"plan": company.plan_text, "split": "test", "audit": audited}
     content = request(words, model=progress.best, arrays=reference.background or None)
-    check = readable(reference.yardstick, company.plan.modalities)
+    modalities, number = company.plan.modalities, company.config.audit.bootstrap
+    check = readable(reference.yardstick, modalities, number)
     answers, failures = company.inbox.ask("evaluate", content, company.everyone, check)
     if not answers:
         raise FederationError(
             f"At least one site must answer with its test figures, got none of {len(failures)}. "
             "Resume the run when sites are back."
         )
-    return Test(answers, failures, collect(answers, company.plan.modalities))
+    return Test(answers, failures, collect(answers, modalities, number))
 
 
 def _risk_bins(company: Company, answers: Sequence[Answer]) -> Yardstick:

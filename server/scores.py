@@ -65,12 +65,13 @@ def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
     )
 
 
-def readable(yardstick: Yardstick, modalities: tuple[str, ...]) -> Check:
+def readable(yardstick: Yardstick, modalities: tuple[str, ...], replicates: int = 0) -> Check:
     """Return a check that what a site reports of a model can be added up.
 
     Args:
         yardstick: What it measured with.
         modalities: Of the audit, if one comes along.
+        replicates: Of its bootstrap, that were asked for.
 
     Source: own.
     """
@@ -85,7 +86,7 @@ def readable(yardstick: Yardstick, modalities: tuple[str, ...]) -> Check:
             BrierSums.from_array(answer.sums["brier"])
         for three in figures:
             require_finite("Concordance", three.reshape(3)[:2])
-        readable_audit(answer, modalities)
+        readable_audit(answer, modalities, replicates)
 
     return check
 

@@ -37,7 +37,7 @@ class InlineGrid(Grid):
     """
 
     def __init__(
-        self, app: ClientApp, nodes: Sequence[Mapping[str, str]], run_config: Mapping
+        self, app: ClientApp, nodes: Sequence[Mapping[str, str | bool]], run_config: Mapping
     ) -> None:
         self._app = app
         self._run = Run.create_empty(secrets.randbits(62))
@@ -112,13 +112,17 @@ def _copied(message: Message) -> Message:
     return twin
 
 
-def site_nodes(config: RunConfig) -> list[dict[str, str]]:
+def site_nodes(config: RunConfig) -> list[dict[str, str | bool]]:
     """Return each simulated site's node config; what it keeps lies with the run.
 
     Source: own.
     """
     return [
-        {"site": str(folder), "state": str(simulated_state(Path(config.out), folder))}
+        {
+            "site": str(folder),
+            "state": str(simulated_state(Path(config.out), folder)),
+            "simulated": True,
+        }
         for folder in site_folders(Path(config.sites))
     ]
 

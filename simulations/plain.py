@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from flwr.app import RecordDict
 
-from client.audit import audit, embedding_means, own_background
+from client.audit import Terms, audit, embedding_means, own_background
 from client.components import multiply
 from client.describe import describe, scale
 from client.replies import Answer as SiteAnswer
+from client.resampling import simulated
 from client.settings import Settings, site_folders
 from client.site import Site, forget_sites, open_patients, open_site
 from fusion.config import RunConfig
 from fusion.errors import ConfigError
-from fusion.interaction.scales import NO_SCALES, TimeScales, chosen_scales, time_scales
+from fusion.interaction.scales import chosen_scales, time_scales
 from fusion.masking import INPUT_MEAN, MARGINAL, ZERO
 from fusion.survival.baseline import BaselineSums, breslow
 from fusion.survival.bins import RiskGrid, TimeGrid
@@ -187,14 +188,19 @@ class _Loop:
         if background is not None and len(self.plan.modalities) > 1:
             training = member.site.rows("train")
             held = background or own_background(self.config, network.model, data, training)
-            scales = self._scales() if split == "test" else NO_SCALES
             if held:
-                audit(network.model, data, rows, held, pooled=pooled, scales=scales)
+                terms = self._terms(member.name, split)
+                audit(network.model, data, rows, held, pooled=pooled, terms=terms)
         return Answer(member.name, {}, {}, sums, {})
 
-    def _scales(self) -> TimeScales:
+    def _terms(self, site: str, split: str) -> Terms:
+        """Return what an audit tells: at the end scales and bootstrap too."""
+        clip = self.config.audit.clip
+        if split != "test":
+            return Terms(clip=clip)
         chosen = chosen_scales(self.config)
-        return time_scales(chosen, self.network.objective, self.yardstick.baseline)
+        scales = time_scales(chosen, self.network.objective, self.yardstick.baseline)
+        return Terms(scales, clip, simulated(self.config, site))
 
     def _at(self, member: _Member) -> SurvivalNetwork:
         """Return the network, moved to where the member computes."""

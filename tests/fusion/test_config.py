@@ -233,3 +233,9 @@ def test_a_key_without_its_section_is_told_the_section():
 def test_time_bins_finer_than_a_month_are_refused():
     with pytest.raises(ConfigError, match=r"evaluation.time-step must be >= 30, got 1"):
         from_flat({"evaluation.time-step": 1})
+
+
+def test_a_bootstrap_of_few_replicates_is_refused():
+    assert from_flat({"audit.bootstrap": 100}).audit.bootstrap == 100
+    with pytest.raises(ConfigError, match=r"audit.bootstrap must be 0 or >= 100, got 99\. Raise"):
+        from_flat({"audit.bootstrap": 99})
