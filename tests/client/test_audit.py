@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from client.audit import audit, donors, embedding_means, own_background
+from client.audit import Terms, audit, donors, embedding_means, own_background
 from client.site import open_patients, open_site
 from fusion.interaction.background import EmbeddingSums
 from fusion.interaction.coalitions import coalition_values
@@ -206,7 +206,7 @@ def test_other_scales_come_from_the_same_fusions(hospital, monkeypatch):
         "forward",
         lambda self, embeddings: calls.append(1) or hook(self, embeddings),
     )
-    found = audit(network.model, data, site.rows("test"), held, scales=scales)
+    found = audit(network.model, data, site.rows("test"), held, terms=Terms(scales))
     assert list(found) == ["audit", "audit:survival@500.0"]
     assert len(calls) == 4
     assert not np.array_equal(*found.values())
