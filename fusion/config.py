@@ -242,10 +242,8 @@ def check(config: RunConfig) -> None:
             f"{config.split.validation + config.split.test:g}. Leave patients to train on."
         )
     if 0 < config.audit.bootstrap < FEWEST_REPLICATES:
-        raise ConfigError(
-            f"audit.bootstrap must be 0 or >= {FEWEST_REPLICATES}, got {config.audit.bootstrap}. "
-            "Raise it: the ends of an interval need replicates beyond them."
-        )
+        told = f"audit.bootstrap must be 0 or >= {FEWEST_REPLICATES}, got {config.audit.bootstrap}"
+        raise ConfigError(f"{told}. Raise it: an interval's ends need replicates beyond them.")
     numbers(config.objective.cuts, "objective.cuts")
     numbers(config.evaluation.horizons, "evaluation.horizons")
     check_scales(config.audit, config.evaluation)
