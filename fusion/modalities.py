@@ -18,7 +18,7 @@ MOST = 5
 
 FIGURE_WORDS = (
     "value", "low", "high", "standard_error", "standard_errors", "interaction", "reason",
-    "warning", "conditioning", "full", "additive", "gain", "comparable_pairs",
+    "warning", "conditioning", "bootstrap", "full", "additive", "gain", "comparable_pairs",
 )  # fmt: skip
 """Keys of the audit's figures, beside which a modality stands under its own name."""
 

@@ -67,6 +67,16 @@ RECORDED: dict[str, Any] = {
 
 AUDITED: dict[str, Any] = {
     "excluded": 7, "uninformative": 0, "primary": "local", "reasons": [],
+    "modalities": ["slides", "omics"], "matrix": [[0.21, 0.008], [0.008, 0.34]],
+    "pairs": {"slides+omics": 0.046, "standard_errors": {"slides+omics": 0.009}},
+    "dividends": {
+        "slides": 0.21, "omics": 0.34, "slides+omics": 0.016,
+        "standard_errors": {"slides": 0.05, "omics": 0.06, "slides+omics": 0.011},
+    },
+    "dividend_sizes": {
+        "slides": 0.44, "omics": 0.52, "slides+omics": 0.035,
+        "standard_errors": {"slides": 0.03, "omics": 0.04, "slides+omics": 0.006},
+    },
     "concordance": {
         "full": 0.702, "additive": 0.7005, "slides": 0.631, "omics": 0.684, "gain": 0.0015,
         "standard_errors": {"full": 0.04, "additive": 0.04, "slides": 0.05, "omics": 0.04},

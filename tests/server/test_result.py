@@ -7,7 +7,7 @@ import pytest
 from fusion import __version__
 from fusion.config import flatten
 from fusion.training.checkpoint import load_arrays
-from server.schema import validate
+from server.schema import ResultError, validate
 
 
 def numbers(tree, place=""):
@@ -35,6 +35,27 @@ def test_the_promised_figures_are_where_they_were_promised(finished):
     assert pooled["low"] < pooled["value"] < pooled["high"]
     shares = finished.result["audit"]["shares"]
     assert {"local", "ratio", "global", "published", "moebius", "variance"} <= set(shares)
+
+
+def test_the_audit_tells_every_part_and_names_its_primary(finished):
+    audit = finished.result["audit"]
+    assert audit["primary"] == "local"
+    signed, local = audit["signed"], audit["shares"]["local"]
+    assert signed["synergy"] + signed["redundancy"] == pytest.approx(local["interaction"])
+    dividends, matrix = audit["dividends"], audit["matrix"]
+    assert set(dividends) == {"slides", "omics", "slides+omics", "standard_errors"}
+    # for two modalities the diagonal holds m(i), the entry beside it half of m(12)
+    expected = [[dividends["slides"], dividends["slides+omics"] / 2]]
+    expected += [[dividends["slides+omics"] / 2, dividends["omics"]]]
+    for row, wanted in zip(matrix, expected, strict=True):
+        assert row == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("part", ["primary", "matrix", "dividends", "signed", "pairs"])
+def test_an_audit_without_a_part_is_no_result(finished, part):
+    audit = {name: value for name, value in finished.result["audit"].items() if name != part}
+    with pytest.raises(ResultError, match=r"result\.audit must have"):
+        validate(finished.result | {"audit": audit})
 
 
 def test_the_settings_that_shape_the_result_are_told(finished):
