@@ -17,8 +17,8 @@ Fuse = Callable[[Mapping[str, Tensor]], LogHazards]
 Read = Callable[[Float[np.ndarray, " row"]], Float[np.ndarray, "row scale"]]
 """Log-hazards to the same outputs on other scales, such as survival at some time."""
 
-BLOCK = 2**20
-"""Most numbers of embeddings fused at once, so that memory stays flat in patients and donors."""
+BLOCK = 2**17
+"""Most numbers of embeddings fused at once: a megabyte, whatever the patients and donors."""
 
 
 def coalition_values(
