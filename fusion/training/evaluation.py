@@ -44,7 +44,7 @@ class Pooled:
         device = next(iter(self.present.values())).device
         index = torch.tensor(list(places), dtype=torch.int64, device=device)
         return Pooled(
-            None if self.slides is None else _each(lambda parts: parts[0][index], [self.slides]),
+            None if self.slides is None else _each(lambda part: part[index], self.slides),
             {name: values[index] for name, values in self.vectors.items()},
             {name: mask[index] for name, mask in self.present.items()},
         )
@@ -93,7 +93,7 @@ def encode(model: FusionModel, pooled: Pooled) -> dict[str, Tokens]:
     tokens: dict[str, Tokens] = {}
     for name in model.modalities:
         if name == SLIDES:
-            state = _each(lambda parts: parts[0].to(kind), [pooled.slides])
+            state = _each(lambda part: part.to(kind), pooled.slides)
             tokens[name] = cast(ChunkedEncoder, model.encoders[name]).finish(state)
         else:
             tokens[name] = model.encode(name, pooled.vectors[name].to(kind))
@@ -191,15 +191,17 @@ def _pool_slides(model: FusionModel, data: PatientData, rows: Sequence[int]) -> 
         padded = data.pad([patches])
         return Bags(padded.features.to(precision(model)), padded.mask)
 
-    states = [_each(lambda parts: parts[0][:0], [encoder.partial(pad(none))])]
-    for row in rows:
+    # one piece of memory for all: small ones between the bags' large ones would keep those apart
+    states = _each(lambda part: part.repeat_interleave(len(rows), 0), encoder.partial(pad(none)))
+    for place, row in enumerate(rows):
         chunks = data.chunks(row, CHUNK) if data.bags.patches(row) else iter([none])
-        states.append(pool_chunks(encoder, map(pad, chunks)))
-    return _each(torch.cat, states)
+        state = pool_chunks(encoder, map(pad, chunks))
+        for item in fields(state):
+            getattr(states, item.name)[place] = getattr(state, item.name)[0]
+    return states
 
 
-def _each(function: Callable[[list[Tensor]], Tensor], states: Sequence[State]) -> State:
-    """Return one state whose every tensor is a function of those of the given ones."""
-    first = cast(Any, states[0])
-    parts = {f.name: [getattr(state, f.name) for state in states] for f in fields(first)}
-    return replace(first, **{name: function(values) for name, values in parts.items()})
+def _each(function: Callable[[Tensor], Tensor], state: State) -> State:
+    """Return a state whose every tensor is a function of that of the given one."""
+    known = cast(Any, state)
+    return replace(known, **{f.name: function(getattr(known, f.name)) for f in fields(known)})

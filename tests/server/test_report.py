@@ -198,3 +198,29 @@ def test_the_page_prints_on_a4_with_the_card_on_a_page_of_its_own():
     html = render(sample_result())
     assert "size: A4" in html
     assert ".card { break-after: page; }" in html
+
+
+def test_a_site_without_an_audit_and_donors_of_each_site_are_told():
+    result, (one, other, third, *_) = sample_result(), [name for name, *_ in NAMES]
+    result["audit"] |= {
+        "background": "marginal", "note": "Sites compare only as far as patients are alike.",
+        "donors": {one: 100, other: 14}, "donors_wanted": 100,
+        "not_audited": [{"name": third, "reason": "too few donors"}],
+    }  # fmt: skip
+    words = Page(render(result)).words
+    assert "compare only as far as patients are alike." in words
+    assert f"{one} 100, {other} 14 (all it has of 100 wanted)." in words
+    assert f"{third} was not audited: too few donors." in words
+    assert "not audited" not in Page(render(sample_result())).words
+
+
+def test_figures_on_scales_that_read_time_come_with_their_warning():
+    result = sample_result()
+    shares = copy.deepcopy(result["audit"]["shares"])
+    shares["local"] |= {"value": 0.31, "low": 0.25, "high": 0.38}
+    scale = {"scale": "cumulative-hazard", "horizon_days": 1826.25, "patients": 121}
+    result["audit"]["scales"] = [scale | {"warning": "This scale interacts.", "shares": shares}]
+    words = Page(render(result)).words
+    assert "This scale interacts." in words
+    assert "cumulative hazard 5.0 31.0% 25.0 to 38.0%" in words
+    assert "scales that read time" not in Page(render(sample_result())).words

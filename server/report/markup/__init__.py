@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping
 
-from server.report.markup import audit, card, macros, page, ranking, sites, survival, technical
+from server.report.markup import (
+    audit,
+    card,
+    macros,
+    masking,
+    page,
+    ranking,
+    sites,
+    survival,
+    technical,
+)
 
 TEMPLATES: Mapping[str, str] = {
     "page": page.TEMPLATE,
@@ -12,6 +22,8 @@ TEMPLATES: Mapping[str, str] = {
     "ranking": ranking.TEMPLATE,
     "survival": survival.TEMPLATE,
     "audit": audit.TEMPLATE,
+    "masking": masking.TEMPLATE,
+    "scales": masking.SCALES,
     "technical": technical.TEMPLATE,
 }
 """Jinja templates by name; `page` is the whole."""

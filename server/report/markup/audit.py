@@ -17,6 +17,7 @@ with the model of round {{ audit.round }}
 out{% endif %}
 {%- if audit.uninformative %}; {{ audit.uninformative | count("patient") }} whose score nothing
 moves, counted as share 0{% endif %}. These are properties of the model, not of biology.</p>
+{% include "masking" %}
 <ul class="legend">
 <li><span class="chip s0"></span>together (interaction), with its 95% interval</li>
 {% for name in interaction.legend %}
@@ -121,6 +122,8 @@ taken away.</p>
 <p>A score without the interaction explains {{ interaction.r2 | percent(2) }} of the variance of
 the full score (squared correlation).</p>
 {% endif %}
+
+{% include "scales" %}
 
 <section class="keep">
 <h3>The conventions in circulation</h3>
