@@ -13,6 +13,9 @@ from fusion.readers.findings import listed
 from simulations.coalition_table import CoalitionTable, read_coalitions
 
 HEAD = ("patients", "modalities", "primary", "uninformative")
+OF_SITES = ("excluded", "clipped_share")
+"""What a site tells of patients whom it left out or cut; a file of values holds no such ones."""
+
 UNFOLLOWED = "the file has no columns time and event"
 
 
@@ -42,11 +45,8 @@ def audit_values(path: Path) -> dict[str, Any]:
     found = read_coalitions(path)
     everyone = np.ones(len(found.values), dtype=np.bool_)
     whole = _tally(found, everyone)
-    sites = found.sites or ()
-    parts = {
-        name: _tally(found, np.array([site == name for site in sites]))
-        for name in sorted(set(sites))
-    }
+    sites = np.array(found.sites or ())
+    parts = {name: _tally(found, sites == name) for name in sorted(set(sites.tolist()))}
     tallies = list(parts.values()) or [whole]
     pooled = _figures(found, whole, {})
     return {
@@ -80,6 +80,8 @@ def _figures(
         figures["heterogeneity"] = None
         figures["reasons"] = [r for r in figures["reasons"] if not r.startswith("heterogeneity:")]
     shares = figures.pop("shares")
+    for name in OF_SITES:
+        del figures[name]
     return {name: figures[name] for name in HEAD} | shares | figures
 
 
