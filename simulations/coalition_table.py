@@ -24,8 +24,8 @@ from simulations.patient_table import (
 
 WHAT = "Coalition values"
 
-LARGEST = 1e50
-"""Values beyond this would overflow in fourth-order products."""
+LARGEST = 1e30
+"""Values beyond this would overflow in standard errors, which hold eighth-order products."""
 
 _COALITION = re.compile(r"v\((.*)\)", re.DOTALL)
 _ALMOST = re.compile(r"v\s*[(\[{]", re.IGNORECASE)
@@ -158,7 +158,7 @@ def _values(
     columns = [found[frozenset(names)] for names in wanted]
     values = np.column_stack([read_numbers(frame, column) for column in columns])
     for column, part in zip(columns, values.T, strict=True):
-        require(_moderate(part), f"{column} must be below 1e50 in size", "Scale the output.")
+        require(_moderate(part), f"{column} must be below 1e30 in size", "Scale the output.")
     return values
 
 

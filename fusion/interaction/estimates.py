@@ -16,6 +16,10 @@ Entry = dict[str, Any]
 """A JSON-safe figure: value, low, high, standard_error, reason, and named figures beside it."""
 
 
+UNKNOWN = 10.0
+"""Half an interval in sizes of its figure, above which factors of exp() would tell nothing."""
+
+
 def delta_method(
     function: Callable[[Tensor], Tensor],
     *,
@@ -49,8 +53,8 @@ def figure(value: float, error: float, *, scale: str = "linear") -> Entry:
     """Return a figure with its 95% interval.
 
     The interval is value +- 1.96 SE on the named scale, so that `logit` keeps a share in (0, 1)
-    and `log` keeps a ratio of variances above 0. At the end of its range (0 or 1), where those
-    scales do not reach, the interval is linear and cut to the range.
+    and `log` keeps a ratio of variances above 0. Where those scales do not reach, at the end of the
+    range (0 or 1) and on `log` beyond UNKNOWN, the interval is linear and cut to the range.
 
     Args:
         value: The figure.
@@ -160,7 +164,7 @@ def _interval(value: float, half: float, *, scale: str) -> tuple[float, float]:
     top = 1.0 if scale == "logit" else math.inf
     if scale == "linear":
         return value - half, value + half
-    if not 0.0 < value < top:
+    if not 0.0 < value < top or (scale == "log" and half > UNKNOWN * value):
         return min(max(value - half, 0.0), top), max(min(value + half, top), 0.0)
     if scale == "log":
         return value * _exp(-half / value), value * _exp(half / value)

@@ -71,7 +71,7 @@ FOUR = "v(),v(a),v(b),v(a+b)"
         (f"{FOUR}\n0,1,NaN,3\n", r"v\(b\) must be a finite number"),
         (f"{FOUR}\n0,1,2,inf\n", r"v\(a\+b\) must be a finite number"),
         (f"{FOUR}\n0,high,2,3\n", r"v\(a\) must be a finite number"),
-        (f"{FOUR}\n0,1e51,2,3\n", r"v\(a\) must be below 1e50 in size"),
+        (f"{FOUR}\n0,1e31,2,3\n", r"v\(a\) must be below 1e30 in size"),
         (f"{FOUR},time,event\n0,1,2,3,-1,1\n", "time must be >= 0 days"),
         (f"{FOUR},time,event\n0,1,2,3,4,2\n", "event must be 0 or 1"),
         (f"{FOUR},site\n0,1,2,3,\n", "site must name a site"),

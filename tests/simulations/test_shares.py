@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fusion.errors import FederationError
 from fusion.interaction.quantities import coalition_names
 from fusion.interaction.ranking import ranked
 from fusion.interaction.shares import local_shares
 from simulations.cli import main
+from simulations.share_lines import share_lines
 from simulations.shares import audit_values
 
 SHARES = ("local", "ratio", "global", "published", "moebius")
@@ -126,7 +129,7 @@ def test_sites_change_no_share(table, audit):
     [
         "0,0,0,0\n0,0,0,0\n",  # nothing moves
         "1,2,3,4\n1,2,3,4\n1,2,3,4\n",  # no variance
-        "0,0,0,1e49\n0,0,0,-1e49\n0,0,0,0\n",  # the largest that is allowed, no additive part
+        "0,0,0,1e29\n0,0,0,-1e29\n0,0,0,0\n",  # the largest that is allowed, no additive part
         "1e9,1e9,1e9,1e9\n",
     ],
 )
@@ -134,6 +137,21 @@ def test_what_cannot_be_had_is_null_with_a_reason_in_strict_json(rows, audit):
     found = json.loads(json.dumps(audit(f"v(),v(a),v(b),v(a+b)\n{rows}"), allow_nan=False))
     for name in (*SHARES, "variance"):
         assert (found[name]["value"] is None) <= bool(found[name]["reason"])
+
+
+CELL = st.sampled_from([0.0, 1.0, -1.0, 3.5, 1e-300, 5e-13, 1e12, 1e29, -1e29])
+ROW = st.tuples(CELL, CELL, CELL, CELL, st.integers(1, 9), st.integers(0, 1), st.sampled_from("xy"))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ROW, min_size=1, max_size=9))
+def test_any_finite_values_give_strict_json_and_a_table(tmp_path, rows):
+    lines = [",".join(map(str, row)) for row in rows]
+    path = tmp_path / "values.csv"
+    path.write_text("\n".join(["v(),v(a),v(b),v(a+b),time,event,site", *lines]))
+    found = audit_values(path)
+    json.dumps(found, allow_nan=False)
+    assert "nan" not in share_lines(found)
 
 
 def test_a_modality_called_like_a_figure_is_refused(audit):

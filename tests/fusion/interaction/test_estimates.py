@@ -51,6 +51,11 @@ def test_a_tiny_share_with_a_large_error_has_a_finite_interval():
     assert 0 <= entry["low"] <= entry["value"] <= entry["high"] <= 1
 
 
+def test_a_ratio_far_below_its_error_has_a_finite_interval():
+    entry = figure(1e-3, 1.0, scale="log")
+    assert [entry["low"], entry["high"]] == pytest.approx([0.0, 1.961], abs=1e-3)
+
+
 def test_a_figure_without_error_says_why():
     entry = figure(0.3, math.nan)
     assert entry["value"] == 0.3
