@@ -53,7 +53,9 @@ def add_comparisons(add: AddCommand, show: Callable[[argparse.Namespace, "Outcom
 
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--models", required=True, help="with commas; all, ridge, ridge+age too")
+    parser.add_argument(
+        "--models", required=True, help="with commas; all, ridge, ridge+age, elastic-net too"
+    )
     parser.add_argument(
         "--settings", "--setting", default="federated,pooled", help="federated, pooled, local"
     )

@@ -7,7 +7,7 @@ import numpy as np
 
 from simulations.audited import audit_columns, is_error
 from simulations.fold_folders import TEST
-from simulations.ridge import REFERENCES
+from simulations.rivals import REFERENCES
 from simulations.trials import Trial
 
 KEYS = ("protocol", "repeat", "fold", "setting", "model")

@@ -25,7 +25,7 @@ from simulations.figures import rows_of
 from simulations.fold_folders import SETTINGS, People, write_fold
 from simulations.folds import Fold
 from simulations.processes import do_all
-from simulations.ridge import REFERENCES
+from simulations.rivals import REFERENCES
 from simulations.standings import Standings, check_against, stand
 from simulations.trials import Plan, Trial, conduct
 

@@ -16,7 +16,7 @@ from server.folder import RESULT
 from simulations.federation import run_inline
 from simulations.fold_folders import view_of
 from simulations.folds import Fold
-from simulations.ridge import REFERENCES, judge_ridge
+from simulations.rivals import REFERENCES, judge_reference
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Trial:
         repeat: Of the fold.
         fold: Number of the fold.
         setting: `federated`, `pooled` or `local`.
-        model: A registered model, or one of `ridge.REFERENCES`.
+        model: A registered model, or one of `rivals.REFERENCES`.
         site: The site that trains alone; empty in the other settings.
         tests: Test patients of the fold, each of whom must be judged.
         others: Patients of the fold who do not test.
@@ -164,7 +164,7 @@ def conduct(trial: Trial) -> None:
     if trial.model in REFERENCES:
         cohorts = [read_cohort(folder) for folder in site_folders(Path(trial.config.sites))]
         trainers_first = sorted(cohorts, key=lambda cohort: cohort.role != "train")
-        found = judge_ridge(trial.model, trainers_first, trial.config)
+        found = judge_reference(trial.model, trainers_first, trial.config)
         write_atomically(partial / RESULT, json.dumps(found, indent=2).encode())
     else:
         run_inline(replace(trial.config, out=str(partial)))
