@@ -21,7 +21,7 @@ from client.resampling import TOO_FEW, resampling
 from client.settings import Settings
 from client.site import Site, open_network, open_patients, open_site
 from fusion.interaction.scales import chosen_scales, time_scales
-from fusion.masking import MARGINAL
+from fusion.masking import MARGINAL, needs_embeddings
 from fusion.survival.bins import TimeGrid
 from fusion.training.data import PatientData
 from fusion.training.evaluation import Pooled, pool
@@ -150,7 +150,9 @@ def _audit(
 
 
 def reference(task: Task) -> Answer:
-    """Return what the baseline hazard, the risk bins and the audit's background are made from.
+    """Return what the baseline hazard and the risk bins are made from.
+
+    With `embedding-mean` also what the audit's background is made from; else no embedding leaves.
 
     Privacy: sums over training patients leave.
 
@@ -161,5 +163,7 @@ def reference(task: Task) -> Answer:
     grid = TimeGrid(task.run.evaluation.time_step, task.run.evaluation.time_bins)
     pooled = pool(task.network.model, task.data, rows)
     sums = refer(task.network, task.data, rows, grid, pooled)
-    means = embedding_means(task.network.model, task.data, rows, pooled)
-    return Answer(sums=sums | {"embedding-means": means.to_array()})
+    model = task.network.model
+    if needs_embeddings(task.run.audit, model.modalities):
+        sums["embedding-means"] = embedding_means(model, task.data, rows, pooled).to_array()
+    return Answer(sums=sums)

@@ -17,6 +17,18 @@ CUMULATIVE_HAZARD, SURVIVAL = SCALES = ("cumulative-hazard", "survival")
 """What `audit.scales` may name."""
 
 
+def needs_embeddings(audit: AuditConfig, modalities: tuple[str, ...]) -> bool:
+    """Return whether the closing audit's background is made from sums of the sites' embeddings.
+
+    Args:
+        audit: The audit's settings.
+        modalities: What the model reads; of one modality there is no audit.
+
+    Source: own.
+    """
+    return audit.background == EMBEDDING_MEAN and len(modalities) > 1
+
+
 def check_scales(audit: AuditConfig, evaluation: EvaluationConfig) -> None:
     """Raise unless `audit.scales` names known scales, and there is a time to read them at.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from fusion.errors import FederationError
 from fusion.interaction.background import EmbeddingSums
-from fusion.masking import INPUT_MEAN, MARGINAL, ZERO
+from fusion.masking import INPUT_MEAN, MARGINAL, ZERO, needs_embeddings
 from fusion.survival.baseline import Baseline, BaselineSums, breslow
 from fusion.survival.curves import CensoringCurve
 from fusion.survival.moments import MomentSums
@@ -82,7 +82,8 @@ def refer(company: Company, progress: Progress) -> Reference:
     def check(answer: Answer) -> None:
         BaselineSums.from_array(answer.sums["baseline"].reshape(3, plain.time_grid.count))
         MomentSums.from_array(answer.sums["risk-moments"])
-        EmbeddingSums.from_array(answer.sums["embedding-means"], network.model.shapes)
+        if needs_embeddings(company.config.audit, company.plan.modalities):
+            EmbeddingSums.from_array(answer.sums["embedding-means"], network.model.shapes)
 
     answers, failures = company.inbox.ask("query.reference", content, company.trainers, check)
     if not answers:

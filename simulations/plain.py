@@ -18,8 +18,9 @@ from client.settings import Settings, site_folders
 from client.site import Site, forget_sites, open_patients, open_site
 from fusion.config import RunConfig
 from fusion.errors import ConfigError
+from fusion.interaction.background import EmbeddingSums, zero_background
 from fusion.interaction.scales import chosen_scales, time_scales
-from fusion.masking import INPUT_MEAN, MARGINAL, ZERO
+from fusion.masking import INPUT_MEAN, ZERO, needs_embeddings
 from fusion.survival.baseline import BaselineSums, breslow
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.moments import MomentSums
@@ -229,20 +230,21 @@ class _Loop:
         for member, own in pairs:
             pooled = pool(self._at(member).model, member.data, own)
             sums.append(refer(self.network, member.data, own, grid, pooled))
-            means.append(embedding_means(model, member.data, own, pooled))
+            if needs_embeddings(self.config.audit, model.modalities):
+                means.append(embedding_means(model, member.data, own, pooled))
         self.yardstick = self._reference(sums)
-        background = self._background(sum(means[1:], start=means[0]).mean())
+        background = self._background(means)
         answers = [self._examined(member, best, "test", background) for member in self.members]
         return _certain(add_up(answers, self.yardstick))
 
-    def _background(self, means: Tokens) -> Tokens:
-        """Return the shared background; nothing where each site has its own."""
-        kind = self.config.audit.background
+    def _background(self, means: Sequence[EmbeddingSums]) -> Tokens:
+        """Return the shared background; nothing where each site has its own, or for no audit."""
+        kind, model = self.config.audit.background, self.network.model
         if kind == INPUT_MEAN:
-            return embed_mean_input(self.network.model, self.plan.widths)
+            return embed_mean_input(model, self.plan.widths)
         if kind == ZERO:
-            return {name: torch.zeros_like(value) for name, value in means.items()}
-        return {} if kind == MARGINAL else means
+            return zero_background(model.shapes)
+        return sum(means[1:], start=means[0]).mean() if means else {}
 
     def _reference(self, sums: Sequence[Sums]) -> Yardstick:
         moments = [MomentSums.from_array(one["risk-moments"]) for one in sums]

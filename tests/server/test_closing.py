@@ -87,6 +87,8 @@ def test_every_background_audits(tiny, lead, background):
     sent = closing(run)[0].request.content["arrays"]
     zero = all(not array.numpy().any() for array in sent.values())
     assert zero == (background == "zero")
+    told = [e.reply.content["sums"] for e in run.exchanges if e.kind == "query.reference"]
+    assert all(("embedding-means" in sums) == (background == "embedding-mean") for sums in told)
 
 
 def test_a_model_of_one_modality_is_not_audited(tiny, lead):
