@@ -154,7 +154,7 @@ def _own_background(
             f"{ZERO}.",
             public="The site has no training patients to make a background of.",
         )
-    alone = "this site's own training patients: shares of another site have another one"
+    alone = "this site's own training patients, not comparable with another site's shares"
     if kind == MARGINAL:
         some = counted(len(next(iter(found.values()))), "donor")
         return found, f"{some} among {alone}"
