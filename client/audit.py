@@ -20,6 +20,7 @@ from fusion.models.base import FusionModel
 from fusion.seeding import generator
 from fusion.training.data import PatientData
 from fusion.training.evaluation import Pooled, embed_mean_input, encode, pool
+from fusion.types import Tokens
 
 AUDIT = "audit"
 """Release of the audit on the log-hazard."""
@@ -205,7 +206,16 @@ def embedding_means(
     """
     pooled = pooled or pool(model, data, rows)
     shared = {name: held & (held.sum() > 1) for name, held in pooled.present.items()}
-    return embedding_sums(encode(_exact(model), pooled), shared)
+    tokens = encode(_exact(model), pooled)
+    return embedding_sums(tokens | {n: _levelled(tokens[n]) for n in model.alike}, shared)
+
+
+def _levelled(tokens: Tokens) -> Tokens:
+    """Return each patient's mean token in every token's place.
+
+    Where a token is a patch, one patient alone may have a patch at some place.
+    """
+    return tokens.mean(1, keepdim=True).expand_as(tokens)
 
 
 def _exact(model: FusionModel) -> FusionModel:

@@ -10,6 +10,7 @@ from client.settings import STATE
 from fusion.device import choose_device, make_repeatable
 from fusion.errors import SiteError
 from fusion.modalities import CLINICAL, SLIDES
+from fusion.models.entries import MODELS
 from fusion.readers.cohort import Cohort, read_roster
 from fusion.readers.findings import counted
 from fusion.readers.omics import align, held_tables, omics_vector, positions
@@ -64,7 +65,8 @@ def open_finished(
     device = choose_device(read_site_description(folder).device)
     make_repeatable(device)
     fitting, most = _fitting(plan, cohort), run.data.max_patches
-    data = PatientData(cohort, fitting, max_patches=most, device=device)
+    ordered = MODELS[run.model.name].ordered
+    data = PatientData(cohort, fitting, max_patches=most, device=device, ordered=ordered)
     network = build_network(plan, run).to(device)
     head = head_for(state or folder / STATE, finished.arrays) if finished.local else {}
     load_weights(network, {**head, **finished.arrays})

@@ -11,6 +11,7 @@ from client.settings import Settings
 from fusion.config import RunConfig, names
 from fusion.device import choose_device, make_repeatable
 from fusion.errors import SiteError
+from fusion.models.entries import MODELS
 from fusion.readers.bags import BagReader, Room
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.readers.folds import assign_split
@@ -105,6 +106,7 @@ def open_patients(settings: Settings, plan_text: str) -> PatientData:
             bags=site.bags,
             max_patches=settings.run.data.max_patches,
             device=site.device,
+            ordered=MODELS[settings.run.model.name].ordered,
         )
     return patients[key]
 

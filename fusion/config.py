@@ -84,8 +84,10 @@ class RunConfig:
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "model.norm": ("layer", "batch"),
     "model.pooling": ("mean", "attention", "queries"),
+    "model.ungrouped": ("leave-out", "group"),
     "objective.ties": ("efron", "breslow"),
     "training.optimiser": ("adamw", "adam", "sgd"),
+    "training.coordination": ("none", "project", "reflect"),
     "training.schedule": ("constant", "cosine"),
     "federation.personal": ("none", "head"),
     "federation.weighting": ("patients", "events"),
@@ -97,13 +99,12 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 AT_LEAST: Mapping[str, float] = {
     "seed": 0, "rounds": 1, "threads": 1,
     "model.tokens": 1, "model.width": 1, "model.hidden": 1, "model.heads": 1, "model.rank": 1,
-    "model.dropout": 0, "model.input-dropout": 0,
+    "model.dropout": 0, "model.input-dropout": 0, "model.patch-tokens": 1, "model.consistency": 0,
     "data.max-patches": 1, "data.clip": 0,
     "split.validation": 0, "split.test": 0,
     "objective.intervals": 1,
     "training.local-steps": 1, "training.batch-patients": 0, "training.micro-batch": 1,
-    "training.momentum": 0, "training.lr": 0, "training.weight-decay": 0,
-    "training.l1": 0,
+    "training.momentum": 0, "training.lr": 0, "training.weight-decay": 0, "training.l1": 0,
     "federation.proximal-mu": 0, "federation.server-lr": 0, "federation.trim": 0,
     "federation.byzantine": 0, "federation.min-sites": 1,
     "federation.expected-sites": 0, "federation.wait-seconds": 0, "federation.timeout-seconds": 0,
@@ -127,9 +128,9 @@ KINDS: Mapping[type, str] = {
 
 BELOW: Mapping[str, float] = {
     "model.dropout": 1, "model.input-dropout": 1, "split.validation": 1, "split.test": 1,
-    "training.momentum": 1, "federation.trim": 0.5,
-    "threads": 2**10, "model.tokens": 2**10, "model.width": 2**14, "model.hidden": 2**14,
-    "model.heads": 2**10, "model.rank": 2**12, "objective.intervals": 2**10,
+    "training.momentum": 1, "federation.trim": 0.5, "threads": 2**10,
+    "model.tokens": 2**10, "model.width": 2**14, "model.hidden": 2**14, "model.heads": 2**10,
+    "model.rank": 2**12, "model.patch-tokens": 2**16, "objective.intervals": 2**10,
     "audit.bootstrap": 2**14, "evaluation.time-bins": 2**14, "evaluation.risk-bins": 2**14,
 }  # fmt: skip
 """Bound that a number must stay under."""

@@ -30,6 +30,14 @@ class ModelConfig:
     """Whether two modalities gather from each other instead of each from itself (mif)."""
     pooling: str = "mean"
     """How patches become tokens: `mean`, `attention` (gated attention) or `queries` (learned)."""
+    patch_tokens: int = 144
+    """Patches that are tokens themselves; of more, a fixed sample (subspace: a square number)."""
+    groups: str = "default"
+    """Groups of genes (subspace): the coordinator's csv of gene, group, or `default`."""
+    ungrouped: str = "leave-out"
+    """Genes in no group: `leave-out`, or `group` = they are a group of their own."""
+    consistency: float = 0.5
+    """Weight of the consistency of genes and attention, which compares patients (subspace)."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,9 @@ class TrainingConfig:
     weight_decay: float = 0.1
     l1: float = 0.0
     """Times the sum of the model's absolute weights, added to the loss; biases count too."""
+    coordination: str = "project"
+    """What a step does where the gradients of two subspaces conflict: `none`, `project` or
+    `reflect` (subspace)."""
     schedule: str = "cosine"
     """Learning rate over the rounds: `constant` or `cosine` (to a tenth)."""
 

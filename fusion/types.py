@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 Times: TypeAlias = Float[Tensor, " patient"]
@@ -27,10 +27,13 @@ class Bags:
     Attributes:
         features: Patch features; padding is zero.
         mask: True = real patch.
+        rank: Place of each patch when the patient's slides are read row by row; negative = its
+            slide has no coordinates. None = nobody's places are known.
     """
 
     features: Float[Tensor, "patient patch feature"]
     mask: Bool[Tensor, "patient patch"]
+    rank: Int64[Tensor, "patient patch"] | None = None
 
 
 @dataclass(frozen=True)

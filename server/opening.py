@@ -15,6 +15,7 @@ from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.tallies import OutcomeCounts
 from fusion.training.plan import Plan
 from server.components import common_components
+from server.groups import choose_groups
 from server.inbox import Failure, Inbox
 from server.inputs import choose_inputs
 from server.members import SPLITS, Member, read_member
@@ -97,6 +98,7 @@ def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreeme
     Source: own.
     """
     inputs = choose_inputs(members, config)
+    groups = choose_groups(config, inputs)
     sites = [member.name for member in members if member.trains]
     scaled = common_scale(inbox, sites, config, inputs)
     left = {failure.site for failure in scaled.failures}
@@ -113,6 +115,7 @@ def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreeme
         edges=edges,
         rates=rates,
         projections=found.projections,
+        groups=groups,
     )
     _say(plan, inputs.dropped)
     digest = hashlib.sha256("\n".join(inputs.features).encode()).hexdigest()

@@ -147,7 +147,7 @@ def _model(story: Story) -> dict[str, Any]:
         "local_parameters": sum(value.size for value in head_of(network, own).values()),
         "macs_per_patient": count_macs(network.model, _one_patient(plan, config.data.max_patches)),
         "objective": config.objective.name,
-        "couples_patients": network.objective.couples_patients,
+        "couples_patients": network.couples_patients,
         "chosen_round": story.progress.best_round,
         "chosen_on": "validation" if story.progress.best_score is not None else "nothing",
         "rounds": config.rounds,
@@ -186,6 +186,7 @@ def _inputs(agreement: Agreement, config: RunConfig) -> dict[str, Any]:
             name: {"number": one.number, "variance_share": one.share}
             for name, one in plan.projections.items()
         },
+        "groups": {name: len(own) for name, own in plan.groups.items()},
         "cuts": list(plan.edges[1:-1]),
     }
 

@@ -1,5 +1,7 @@
 """The list of models: what each is, what it costs, and what it allows."""
 
+from itertools import accumulate, pairwise
+
 import torch
 from torch import nn
 
@@ -9,6 +11,7 @@ from fusion.models.base import FusionModel
 from fusion.models.build import build_model, build_reference
 from fusion.models.cost import count_macs, count_parameters
 from fusion.models.entries import MODELS
+from fusion.readers.signatures import included_signature
 from fusion.types import Bags, Batch
 
 WIDTHS = {SLIDES: 1024, OMICS: 1500}
@@ -71,8 +74,17 @@ def _reference_row(name: str) -> dict[str, object]:
     return {"name": name, "parameters": count_parameters(fusion), "macs": macs}
 
 
+def _groups(signature: str) -> dict[str, tuple[int, ...]]:
+    """Return groups of the sizes that the model's own table has, side by side in the panel."""
+    groups = included_signature(signature) if signature else {}
+    ends = list(accumulate(map(len, groups.values()), initial=0))
+    return {name: tuple(range(*span)) for name, span in zip(groups, pairwise(ends), strict=True)}
+
+
 def _row(name: str, *, objective_couples: bool) -> dict[str, object]:
-    entry, model = MODELS[name], build_model(ModelConfig(name=name), WIDTHS, seed=0)
+    entry = MODELS[name]
+    model = build_model(ModelConfig(name=name), WIDTHS, seed=0, groups=_groups(entry.signature))
+    couples = objective_couples or model.fusion.couples_patients
     normalised = any(isinstance(layer, nn.BatchNorm1d) for layer in model.modules())
     return {
         "name": name,
@@ -81,8 +93,8 @@ def _row(name: str, *, objective_couples: bool) -> dict[str, object]:
         "modalities": list(model.modalities),
         "parameters": count_parameters(model),
         "macs": count_macs(model, one_patient(model)),
-        "couples_patients": objective_couples,
-        "record_level_dp": not (objective_couples or normalised),
+        "couples_patients": couples,
+        "record_level_dp": not (couples or normalised),
         "widths": {modality: WIDTHS[modality] for modality in model.modalities},
         "patches": DataConfig().max_patches if SLIDES in model.modalities else 0,
     }

@@ -26,7 +26,9 @@ hypothesis_settings.load_profile("concord")
 TINY = {
     "rounds": 2, "objective.name": "cox",
     "model.tokens": 2, "model.width": 4, "model.hidden": 8, "model.heads": 2,
-    "model.rank": 2, "data.max-patches": 8, "split.validation": 0.25, "split.test": 0.34,
+    "model.rank": 2, "model.patch-tokens": 16,
+    "model.groups": str(Path(__file__).parent / "signature.csv"),
+    "data.max-patches": 8, "split.validation": 0.25, "split.test": 0.34,
     "training.local-steps": 2, "training.micro-batch": 6, "training.lr": 0.01,
     "evaluation.time-step": 182.625, "evaluation.time-bins": 20, "evaluation.risk-bins": 8,
     "federation.wait-seconds": 0.0,

@@ -1,7 +1,7 @@
 """What every encoder is: a module that knows the size of the embedding it gives."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -15,8 +15,14 @@ class AbstractEncoder(nn.Module, ABC):
         tokens: Tokens a patient.
         width: Width of a token.
 
+    Attributes:
+        alike: True = tokens are draws of one kind, such as patches, so that one placeholder and one
+            mean serve all of them.
+
     Source: own.
     """
+
+    alike: ClassVar[bool] = False
 
     def __init__(self, tokens: int, width: int) -> None:
         super().__init__()

@@ -103,18 +103,24 @@ def set_dropout_keys(model: nn.Module, keys: Int64[Tensor, " patient"] | None) -
             layer.states = None
         return
     salts = torch.arange(1, len(layers) + 1, device=keys.device).mul_(SECOND)
-    for layer, states in zip(layers, _mixed(salts[:, None] + keys), strict=True):
+    for layer, states in zip(layers, mixed(salts[:, None] + keys), strict=True):
         layer.states = states[:, None]
 
 
 def _lanes(states: Tensor, elements: int) -> Tensor:
     """Return patient x element 16-bit integers: each 64-bit hash serves four elements."""
     blocks = torch.arange(1, -(-elements // LANES) + 1, device=states.device).mul_(GOLDEN)
-    return _mixed(states + blocks).view(torch.int16)[:, :elements]
+    return mixed(states + blocks).view(torch.int16)[:, :elements]
 
 
-def _mixed(counters: Tensor) -> Tensor:
-    """Return splitmix64's output for each counter; the argument is overwritten."""
+def mixed(counters: Tensor) -> Tensor:
+    """Return splitmix64's output for each counter; the argument is overwritten.
+
+    Args:
+        counters: 64-bit integers.
+
+    Source: Steele, Lea and Flood, OOPSLA 2014.
+    """
     shifted = torch.empty_like(counters)
     _fold(counters, shifted, 30).mul_(FIRST)
     _fold(counters, shifted, 27).mul_(SECOND)

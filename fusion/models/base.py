@@ -37,11 +37,36 @@ Embeddings: TypeAlias = Mapping[str, Float[Tensor, "patient _ _"]]
 """For each modality its tokens; their number and width may differ between modalities."""
 
 
+class Outputs(NamedTuple):
+    """What training reads of a fusion network.
+
+    Attributes:
+        log_hazard: One a patient.
+        penalty: A term of the loss beside the objective's; 0 for most models.
+        halves: Two log hazards a patient that add up to the one, where a model has two halves.
+    """
+
+    log_hazard: LogHazards
+    penalty: Float[Tensor, ""]
+    halves: Float[Tensor, "patient 2"] | None = None
+
+
 class AbstractFusion(nn.Module, ABC):
     """A fusion network: from the embeddings of all modalities to one log hazard a patient.
 
+    Attributes:
+        couples_patients: True = its penalty compares patients, so that clipping per patient
+            bounds nothing.
+
     Source: own.
     """
+
+    couples_patients: bool = False
+
+    def outputs(self, embeddings: Embeddings) -> Outputs:
+        """Return what training reads; the log hazards alone unless a model has more to tell."""
+        log_hazard = self(embeddings)
+        return Outputs(log_hazard, log_hazard.new_zeros(()))
 
     @abstractmethod
     def forward(self, embeddings: Embeddings) -> LogHazards:
@@ -57,14 +82,15 @@ class Placeholder(nn.Module):
 
     Args:
         shape: Size of the embedding it stands for.
+        alike: True = one learned token stands for all of them.
 
     Source: own.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, *, alike: bool = False) -> None:
         super().__init__()
-        self.shape = shape
-        self.value = nn.Linear(1, shape.flat, bias=False)
+        self.shape = Shape(1, shape.width) if alike else shape
+        self.value = nn.Linear(1, self.shape.flat, bias=False)
         nn.init.zeros_(self.value.weight)
 
     def forward(self, tokens: Tokens, present: Bool[Tensor, " patient"]) -> Tokens:
@@ -89,9 +115,13 @@ class FusionModel(nn.Module):
         super().__init__()
         self.modalities = tuple(encoders)
         self.shapes = shapes_of(encoders)
+        self.alike = frozenset(name for name, encoder in encoders.items() if encoder.alike)
         self.encoders = nn.ModuleDict(encoders)
         self.placeholders = nn.ModuleDict(
-            {name: Placeholder(shape) for name, shape in self.shapes.items()}
+            {
+                name: Placeholder(shape, alike=encoders[name].alike)
+                for name, shape in self.shapes.items()
+            }
         )
         self.fusion = fusion
 
@@ -132,8 +162,14 @@ class FusionModel(nn.Module):
 
     def forward(self, batch: Batch) -> LogHazards:
         """Return the log hazard of each patient of `batch`."""
-        embeddings = {name: self.encode(name, batch.inputs[name]) for name in self.modalities}
-        return self.fuse(embeddings, batch.present)
+        return self.fuse(self._encoded(batch), batch.present)
+
+    def outputs(self, batch: Batch) -> Outputs:
+        """Return what training reads of the patients of `batch`."""
+        return self.fusion.outputs(self.place(self._encoded(batch), batch.present))
+
+    def _encoded(self, batch: Batch) -> dict[str, Tokens]:
+        return {name: self.encode(name, batch.inputs[name]) for name in self.modalities}
 
 
 def shapes_of(encoders: Mapping[str, AbstractEncoder]) -> dict[str, Shape]:

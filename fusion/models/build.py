@@ -7,12 +7,18 @@ from torch import nn
 
 from fusion.config import ModelConfig
 from fusion.errors import ConfigError, FederationError
+from fusion.modalities import OMICS
 from fusion.models.base import AbstractFusion, FusionModel, shapes_of
 from fusion.models.entries import MODELS, ModelEntry
 from fusion.seeding import digest
 
 
-def build_model(config: ModelConfig, widths: Mapping[str, int], seed: int) -> FusionModel:
+def build_model(
+    config: ModelConfig,
+    widths: Mapping[str, int],
+    seed: int,
+    groups: Mapping[str, tuple[int, ...]] | None = None,
+) -> FusionModel:
     """Return the model of `config`, its initial weights a function of `seed` alone.
 
     Args:
@@ -20,6 +26,7 @@ def build_model(config: ModelConfig, widths: Mapping[str, int], seed: int) -> Fu
         widths: For each modality that exists in the federation, in order: the width of a patch
             feature vector ("slides") or the length of the vector (any other name).
         seed: The run's seed; torch's own random state stays as it was.
+        groups: Groups of genes, as places in the vector of `omics`, for a model that reads them.
 
     Returns:
         A float32 model on the CPU, in training mode.
@@ -36,7 +43,12 @@ def build_model(config: ModelConfig, widths: Mapping[str, int], seed: int) -> Fu
     try:
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(digest(seed, "model", config.name))
-            encoders = {name: entry.encoder(name, width, config) for name, width in chosen.items()}
+            encoders = {
+                name: entry.grouped(groups or {}, config)
+                if entry.grouped and name == OMICS
+                else entry.encoder(name, width, config)
+                for name, width in chosen.items()
+            }
             return FusionModel(encoders, entry.fusion(shapes_of(encoders), config))
     except RuntimeError:  # torch's word for memory it cannot have
         raise ConfigError(

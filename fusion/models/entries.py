@@ -1,12 +1,15 @@
 """The registry of fusion models: what each is, and what builds it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from fusion.config import ModelConfig
 from fusion.encoders.base import AbstractEncoder
 from fusion.encoders.build import learned_encoder, raw_encoder
 from fusion.encoders.genes import SelfNormalisingEncoder
+from fusion.encoders.groups import GroupEncoder
+from fusion.encoders.patch_set import PatchSet
 from fusion.encoders.patches import AttentionPatches
 from fusion.lists import sizes
 from fusion.modalities import MOST, OMICS, SLIDES
@@ -18,8 +21,12 @@ from fusion.models.gated import Gated
 from fusion.models.late import Late
 from fusion.models.linear import Linear
 from fusion.models.mif import Mif, PublishedMif, mif_encoder
+from fusion.models.subspace import SubspaceFusion
 from fusion.models.unimodal import Unimodal
 from fusion.registry import Registry
+
+Places: TypeAlias = Mapping[str, tuple[int, ...]]
+"""Groups of genes: where their features stand in the vector of `omics`."""
 
 REFERENCE_SHAPES: Shapes = {SLIDES: Shape(1, 2048), OMICS: Shape(1, 2048)}
 """Embeddings of InterSHAP-Cox: one 2048-d vector a modality."""
@@ -34,6 +41,9 @@ class ModelEntry:
         paper: Where it was published.
         fusion: Builds the fusion network for embeddings of given shapes.
         encoder: Builds the encoder of one modality, from its name and input width.
+        grouped: Builds the encoder of `omics` from groups of genes, for a model that reads groups.
+        signature: The table of groups that comes along for it; empty = it reads no groups.
+        ordered: True = it reads patches in the order of their coordinates.
         reference: Builds it in its publication's configuration, where one is documented.
         reference_shapes: What the publication's configuration reads.
         takes: The modalities it reads; empty = whatever there is.
@@ -47,6 +57,9 @@ class ModelEntry:
     paper: str
     fusion: Callable[[Shapes, ModelConfig], AbstractFusion]
     encoder: Callable[[str, int, ModelConfig], AbstractEncoder] = learned_encoder
+    grouped: Callable[[Places, ModelConfig], AbstractEncoder] | None = None
+    signature: str = ""
+    ordered: bool = False
     reference: Callable[[Shapes], AbstractFusion] | None = None
     reference_shapes: Shapes = field(default_factory=lambda: REFERENCE_SHAPES)
     takes: tuple[str, ...] = ()
@@ -137,6 +150,31 @@ MODELS.add(
         at_least=2,
         at_most=3,
         norms=("layer", "batch"),
+    ),
+)
+MODELS.add(
+    "subspace",
+    ModelEntry(
+        title="Knowledge-driven subspaces",
+        paper="MICCAI 2024, knowledge-driven subspace fusion and gradient coordination",
+        fusion=lambda shapes, c: SubspaceFusion(
+            shapes, heads=c.heads, dropout=c.dropout, consistency=c.consistency
+        ),
+        encoder=lambda _, width, c: PatchSet(
+            width, tokens=c.patch_tokens, width=2 * c.width, dropout=c.input_dropout
+        ),
+        grouped=lambda places, c: GroupEncoder(
+            places.values(),
+            layers=(64, 48, 32),
+            width=c.width,
+            input_dropout=c.input_dropout,
+            dropout=c.dropout,
+            last=True,
+        ),
+        signature="subspaces",
+        ordered=True,
+        takes=(SLIDES, OMICS),
+        at_least=2,
     ),
 )
 MODELS.add(

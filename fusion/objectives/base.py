@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fusion.survival.baseline import Baseline
+from fusion.survival.concordance import concordance
 from fusion.types import Events, LogHazards, Times
 
 
@@ -25,6 +26,24 @@ class AbstractObjective(nn.Module, ABC):
     @abstractmethod
     def loss(self, log_hazard: LogHazards, *, time: Times, event: Events) -> Float[Tensor, ""]:
         """Return the mean loss of one site's patients; 0 with a graph where nothing is learned."""
+
+    def confidence(
+        self, halves: Float[Tensor, "patient 2"], *, time: Times, event: Events
+    ) -> tuple[float, float] | None:
+        """Return how well each half of a model's log hazard knows some patients by itself.
+
+        Harrell's concordance of each half, unless an objective can tell a probability. None =
+        it cannot be told of these patients.
+
+        Args:
+            halves: Two parts that add up to the log hazard.
+            time: Follow-up in days.
+            event: True = event seen.
+        """
+        told = {"time": time.double().cpu().numpy(), "event": event.cpu().numpy()}
+        risks = halves.double().cpu().numpy().T
+        first, second = (concordance(risk, **told).estimate.value for risk in risks)
+        return None if first is None or second is None else (first, second)
 
     @abstractmethod
     def cumulative_hazard(

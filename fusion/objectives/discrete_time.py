@@ -50,6 +50,25 @@ class DiscreteTimeObjective(AbstractObjective):
         here = torch.gather(logit, 1, index)[:, 0]
         return -(survived + logsigmoid(torch.where(event, here, -here))).mean()
 
+    @torch.no_grad()
+    def confidence(
+        self, halves: Float[Tensor, "patient 2"], *, time: Times, event: Events
+    ) -> tuple[float, float] | None:
+        """Return each half's mean probability of the interval that saw the event.
+
+        Over the patients with an event: h_k prod_{j<k} (1 - h_j), h_j = sigmoid(b_j / 2 + half).
+        Both halves get half of b_j, so that they still add up. None without an event.
+        """
+        if not bool(event.any()):
+            return None
+        logit = self.baseline / 2 + halves[event].T[:, :, None]
+        index = self.intervals.index(time[event]).expand(2, -1)[:, :, None]
+        passed = torch.arange(len(self.intervals), device=index.device) < index
+        survived = torch.where(passed, logsigmoid(-logit), 0.0).sum(2)
+        here = logsigmoid(logit.gather(2, index))[:, :, 0]
+        first, second = (survived + here).exp().mean(1).tolist()
+        return first, second
+
     def cumulative_hazard(
         self,
         log_hazard: Float[np.ndarray, " patient"],

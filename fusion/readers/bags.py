@@ -1,9 +1,9 @@
 """Bags of patches: they stay on disk and are read when needed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 
 from fusion.readers.formats.bag import Coordinates
 from fusion.readers.formats.slide import Slide
@@ -62,6 +62,7 @@ class BagReader:
         self._slides, self._width, self.room = slides, width, room or Room()
         self._kept: dict[Slide, np.ndarray] = {}
         self._lengths: dict[Slide, int] = {}
+        self._ranks: dict[int, np.ndarray] = {}
 
     def patches(self, patient: int) -> int:
         """Return the number of patches over all of a patient's slides; 0 = no slide.
@@ -112,11 +113,53 @@ class BagReader:
 
         Source: own.
         """
+        return self.read(patient, self.draw(patient, max_patches, generator))
+
+    def draw(
+        self, patient: int, max_patches: int, generator: np.random.Generator
+    ) -> Int[np.ndarray, " row"]:
+        """Return which of a patient's patches `sample` takes with an equal generator.
+
+        Args:
+            patient: Position in the cohort.
+            max_patches: Most patches to draw.
+            generator: Decides which.
+
+        Returns:
+            Sorted places among the patient's patches.
+
+        Source: own.
+        """
         total = self.patches(patient)
         if total <= max_patches:
-            return self._read(patient, np.arange(total))
-        rows = generator.choice(total, max_patches, replace=False, shuffle=False)
-        return self._read(patient, np.sort(rows))
+            return np.arange(total)
+        return np.sort(generator.choice(total, max_patches, replace=False, shuffle=False))
+
+    def ranks(self, patient: int) -> Int[np.ndarray, " patch"]:
+        """Return each patch's place when the slides are read one by one, row by row from the top.
+
+        Args:
+            patient: Position in the cohort.
+
+        Returns:
+            Numbers from 0 in the order of the patches; -1 for all if a slide has no coordinates.
+
+        Raises:
+            SiteError: A bag cannot be read, or its coordinates do not fit its patches.
+
+        Privacy: they stay in the process.
+
+        Source: own.
+        """
+        if patient not in self._ranks:
+            held = self.coordinates(patient)
+            known = [place.values for place in held if place is not None]
+            self._ranks[patient] = (
+                _reading_order(known)
+                if len(known) == len(held)
+                else np.full(self.patches(patient), -1)
+            )
+        return self._ranks[patient]
 
     def chunks(self, patient: int, chunk: int) -> Iterator[Float32[np.ndarray, "patch feature"]]:
         """Yield all of a patient's patches in order, at most `chunk` at a time.
@@ -135,12 +178,22 @@ class BagReader:
         """
         total = self.patches(patient)
         for start in range(0, total, chunk):
-            yield self._read(patient, np.arange(start, min(start + chunk, total)))
+            yield self.read(patient, np.arange(start, min(start + chunk, total)))
 
-    def _read(
+    def read(
         self, patient: int, rows: Int[np.ndarray, " row"]
     ) -> Float32[np.ndarray, "row feature"]:
-        """Return sorted rows of the patient's slides laid end to end."""
+        """Return some patches of a patient's slides laid end to end.
+
+        Args:
+            patient: Position in the cohort.
+            rows: Which, sorted.
+
+        Raises:
+            SiteError: A bag cannot be read, or holds a value that is not finite.
+
+        Source: own.
+        """
         out = np.empty((len(rows), self._width), np.float32)
         start = filled = 0
         for slide in self._slides[patient]:
@@ -169,3 +222,15 @@ class BagReader:
     def _coordinates(self, slide: Slide) -> Coordinates | None:
         with slide.open(self._width) as bag:
             return bag.coordinates()
+
+
+def _reading_order(slides: Sequence[Float[np.ndarray, "_ 2"]]) -> Int[np.ndarray, " patch"]:
+    """Return places by slide, then y, then x; equal coordinates keep the order on disk."""
+    start, ranks = 0, []
+    for places in slides:
+        order = np.lexsort((places[:, 0], places[:, 1]))
+        found = np.empty(len(places), np.int64)
+        found[order] = np.arange(start, start + len(places))
+        ranks.append(found)
+        start += len(places)
+    return np.concatenate([np.empty(0, np.int64), *ranks])

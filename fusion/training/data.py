@@ -1,11 +1,11 @@
 """One site's patients as tensors: scaled vectors in memory, bags read from disk when asked for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
 from fusion.modalities import SLIDES
@@ -45,6 +45,7 @@ class PatientData:
         max_patches: Patches a patient drawn for each training step.
         bags: A reader of the cohort's patches that may hold some already; a new one if None.
         device: Where its tensors live; a network that reads them must be there too.
+        ordered: True = bags say in which order their patches lie, where coordinates are known.
 
     Privacy: holds patient data; nothing here leaves the site.
 
@@ -59,7 +60,9 @@ class PatientData:
         max_patches: int,
         bags: BagReader | None = None,
         device: torch.device = CPU,
+        ordered: bool = False,
     ) -> None:
+        self.ordered = ordered
         self.cohort, self.plan, self.max_patches = cohort, plan, max_patches
         self.device = device
         self.time = torch.tensor(cohort.time, device=device)
@@ -80,6 +83,7 @@ class PatientData:
         if SLIDES in plan.modalities:
             self.bags = bags or cohort.bags()
         self._width = plan.widths.get(SLIDES, 0)
+        self._nothing = np.zeros((0, plan.feature_width), dtype=np.float32)
         self._padded: dict[tuple[int, ...], Bags] = {}
 
     def __len__(self) -> int:
@@ -116,6 +120,14 @@ class PatientData:
         """Yield all of one patient's patches, unscaled, at most `size` at once."""
         yield from self.bags.chunks(row, size)
 
+    def whole(self, row: int, size: int) -> Iterator[Bags]:
+        """Yield all of one patient's patches as bags of at most `size`; an empty one if none."""
+        start = 0
+        for patches in self.chunks(row, size) if self.bags.patches(row) else [self._nothing]:
+            stop = start + len(patches)
+            yield self._placed(self.pad([patches]), [row], [np.arange(start, stop)])
+            start = stop
+
     def pad(self, bags: Sequence[Float[np.ndarray, "_ feature"]]) -> Bags:
         """Return bags scaled as the plan says and padded with zeros to the longest one.
 
@@ -139,19 +151,26 @@ class PatientData:
         """Return the drawn bags; a batch whose bags all fit whole is the same in every step."""
         if rows in self._padded:
             return self._padded[rows]
-        bags = self.pad([self._sample(row, key) for row, key in zip(rows, keys, strict=True)])
+        drawn = [self._draw(row, key) for row, key in zip(rows, keys, strict=True)]
+        read = [self._read(row, own) for row, own in zip(rows, drawn, strict=True)]
+        bags = self._placed(self.pad(read), rows, drawn)
         whole = all(self.bags.patches(row) <= self.max_patches for row in rows)
         if whole and self.bags.room.take(bags.features.nbytes):
             self._padded[rows] = bags
         return bags
 
-    def _sample(self, row: int, key: int) -> Float[np.ndarray, "patch feature"]:
-        """Draw patches only from a bag that holds too many."""
-        number = self.bags.patches(row)
-        if number == 0:
-            return np.zeros((0, self.plan.feature_width), dtype=np.float32)
-        if number <= self.max_patches:
-            return next(self.chunks(row, number))
-        return self.bags.sample(
-            row, max_patches=self.max_patches, generator=generator(key, "patches")
-        )
+    def _draw(self, row: int, key: int) -> Int[np.ndarray, " row"]:
+        """Return which patches a step reads; a bag that is not too large is read whole."""
+        return self.bags.draw(row, self.max_patches, generator(key, "patches"))
+
+    def _read(self, row: int, drawn: Int[np.ndarray, " row"]) -> Float[np.ndarray, "patch feature"]:
+        return self.bags.read(row, drawn) if len(drawn) else self._nothing
+
+    def _placed(self, bags: Bags, rows: Sequence[int], picked: Sequence[np.ndarray]) -> Bags:
+        """Return the bags with the places of their patches, if the model reads them."""
+        if not self.ordered:
+            return bags
+        ranks = np.full(bags.mask.shape, -1)
+        for number, (row, own) in enumerate(zip(rows, picked, strict=True)):
+            ranks[number, : len(own)] = self.bags.ranks(row)[own]
+        return replace(bags, rank=torch.as_tensor(ranks, device=self.device))

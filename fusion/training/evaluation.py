@@ -93,7 +93,7 @@ def encode(model: FusionModel, pooled: Pooled) -> dict[str, Tokens]:
     tokens: dict[str, Tokens] = {}
     for name in model.modalities:
         if name == SLIDES:
-            state = _each(lambda part: part.to(kind), pooled.slides)
+            state = _each(lambda part: _as(part, kind), pooled.slides)
             tokens[name] = cast(ChunkedEncoder, model.encoders[name]).finish(state)
         else:
             tokens[name] = model.encode(name, pooled.vectors[name].to(kind))
@@ -185,20 +185,23 @@ def precision(model: FusionModel) -> torch.dtype:
 def _pool_slides(model: FusionModel, data: PatientData, rows: Sequence[int]) -> Any:
     """Return the encoder's state of each patient's bag, which is read piece by piece."""
     encoder = cast(ChunkedEncoder, model.encoders[SLIDES])
-    none = np.zeros((0, data.plan.feature_width), dtype=np.float32)
 
-    def pad(patches: Float[np.ndarray, "_ feature"]) -> Bags:
-        padded = data.pad([patches])
-        return Bags(padded.features.to(precision(model)), padded.mask)
+    def exact(bags: Bags) -> Bags:
+        return replace(bags, features=bags.features.to(precision(model)))
 
     # one piece of memory for all: small ones between the bags' large ones would keep those apart
-    states = _each(lambda part: part.repeat_interleave(len(rows), 0), encoder.partial(pad(none)))
+    nobody = exact(data.pad([np.zeros((0, data.plan.feature_width), dtype=np.float32)]))
+    states = _each(lambda part: part.repeat_interleave(len(rows), 0), encoder.partial(nobody))
     for place, row in enumerate(rows):
-        chunks = data.chunks(row, CHUNK) if data.bags.patches(row) else iter([none])
-        state = pool_chunks(encoder, map(pad, chunks))
+        state = pool_chunks(encoder, map(exact, data.whole(row, CHUNK)))
         for item in fields(state):
             getattr(states, item.name)[place] = getattr(state, item.name)[0]
     return states
+
+
+def _as(values: Tensor, kind: torch.dtype) -> Tensor:
+    """Return floating point numbers in a precision, whole numbers as they are."""
+    return values.to(kind) if values.is_floating_point() else values
 
 
 def _each(function: Callable[[Tensor], Tensor], state: State) -> State:

@@ -11,8 +11,10 @@ from torch import Tensor
 from fusion.config import RunConfig, TrainingConfig
 from fusion.encoders.dropout import set_dropout_keys
 from fusion.errors import ConcordError
+from fusion.models.base import Outputs
 from fusion.seeding import generator
 from fusion.training.control import Control
+from fusion.training.coordination import Coordination
 from fusion.training.data import Draw, PatientData
 from fusion.training.heads import head_names
 from fusion.training.plan import SurvivalNetwork
@@ -101,27 +103,47 @@ def _accumulate(
     """Add one step's gradient to the parameters and return its loss."""
     network.train()
     chosen, size = _choose(rows, config.batch_patients, draw), config.micro_batch
+    watch = Coordination(network.model.fusion, network.objective, config.coordination)
+    step, parts = _Step(network, data, draw, watch), _parts(chosen, size)
     if not network.objective.couples_patients:
-        parts = _parts(chosen, size)
-        return sum(_back(network, data, part, draw, len(part) / len(chosen)) for part in parts)
-    if len(chosen) == len(rows) <= size:
-        return _back(network, data, chosen, draw, 1.0)
-    loss, pull = _first_pass(network, data, rows, size, draw)
-    scale = len(rows) / len(chosen)
-    for part in _parts(chosen, size):
-        outputs = _forward(network, data, part, draw)
-        slope = torch.stack([pull[row] for row in part])
-        (outputs * slope).sum().mul(scale).backward()
+        loss = sum(step.back(part, len(part) / len(chosen)) for part in parts)
+    elif len(chosen) == len(rows) <= size:
+        loss = step.back(chosen, 1.0)
+    else:
+        loss, pull = _first_pass(network, data, rows, size, draw)
+        slopes = {row: slope * (len(rows) / len(chosen)) for row, slope in pull.items()}
+        loss += sum(step.back_slopes(part, slopes, len(part) / len(chosen)) for part in parts)
+    watch.correct()
     return loss
 
 
-def _back(
-    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw, share: float
-) -> float:
-    """Back-propagate `share` of the loss of some patients in one pass, and return it."""
-    loss = _loss(network, _forward(network, data, rows, draw), data, rows) * share
-    loss.backward()
-    return float(loss.detach())
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One step's way back through the network, some patients at a time."""
+
+    network: SurvivalNetwork
+    data: PatientData
+    draw: Draw
+    watch: Coordination
+
+    def back(self, rows: Sequence[int], share: float) -> float:
+        """Back-propagate `share` of the loss of some patients, and return it."""
+        found = self._outputs(rows)
+        loss = _loss(self.network, found.log_hazard, self.data, rows) + found.penalty
+        (loss * share).backward()
+        return float(loss.detach()) * share
+
+    def back_slopes(self, rows: Sequence[int], slopes: Mapping[int, Tensor], share: float) -> float:
+        """Back-propagate the loss's slopes and `share` of the penalty, and return the latter."""
+        found = self._outputs(rows)
+        slope = torch.stack([slopes[row] for row in rows])
+        ((found.log_hazard * slope).sum() + found.penalty * share).backward()
+        return float(found.penalty.detach()) * share
+
+    def _outputs(self, rows: Sequence[int]) -> Outputs:
+        found, picked = _outputs(self.network, self.data, rows, self.draw), self.data.places(rows)
+        self.watch.see(found.halves, time=self.data.time[picked], event=self.data.event[picked])
+        return found
 
 
 def _first_pass(
@@ -140,9 +162,15 @@ def _first_pass(
 def _forward(
     network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw
 ) -> LogHazards:
+    return _outputs(network, data, rows, draw).log_hazard
+
+
+def _outputs(
+    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw
+) -> Outputs:
     keys = data.keys(rows, draw)
     set_dropout_keys(network.model, torch.tensor(keys, dtype=torch.int64, device=data.device))
-    outputs = network.model(data.batch(rows, keys))
+    outputs = network.model.outputs(data.batch(rows, keys))
     set_dropout_keys(network.model, None)
     return outputs
 

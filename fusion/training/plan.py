@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import nn
 
 from fusion.config import RunConfig
 from fusion.errors import ModelFileError
-from fusion.modalities import SLIDES, parts
+from fusion.modalities import OMICS, SLIDES, parts
 from fusion.models.base import FusionModel
 from fusion.models.build import build_model
 from fusion.objectives.base import AbstractObjective
@@ -37,6 +37,7 @@ class Plan:
         edges: Edges in days of the shared time intervals.
         rates: The federation's events a patient-year in them.
         projections: For each table, and `slides`, of which components are read, the way to them.
+        groups: Groups of genes as names of features, for a model that reads groups.
 
     Source: own.
     """
@@ -50,6 +51,7 @@ class Plan:
     edges: tuple[float, ...]
     rates: tuple[float, ...]
     projections: Mapping[str, Projection]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -64,6 +66,16 @@ class Plan:
     def parts(self) -> dict[str, tuple[str, ...]]:
         """What stands behind each modality that is read as a vector."""
         return parts(self.modalities, positions(self.scaling.names))
+
+    @property
+    def group_places(self) -> dict[str, tuple[int, ...]]:
+        """Where the features of each group stand in the vector of `omics`, if that is read."""
+        if OMICS not in self.modalities:
+            return {}
+        found = positions(self.scaling.names)
+        order = [place for part in self.parts[OMICS] for place in found[part]]
+        places = {self.scaling.names[place]: number for number, place in enumerate(order)}
+        return {name: tuple(places[one] for one in own) for name, own in self.groups.items()}
 
     def present(self, vector: OmicsVector, modality: str) -> Bool[np.ndarray, " patient"]:
         """Return which patients have one of the vector modalities; the features are aligned."""
@@ -101,6 +113,7 @@ class Plan:
                 "projections": {
                     name: projection.to_dict() for name, projection in self.projections.items()
                 },
+                "groups": dict(self.groups),
             }
         )
 
@@ -120,6 +133,7 @@ class Plan:
             projections={
                 name: Projection.from_dict(plain) for name, plain in tree["projections"].items()
             },
+            groups={name: tuple(own) for name, own in tree["groups"].items()},
         )
 
 
@@ -130,6 +144,9 @@ class SurvivalNetwork(nn.Module):
         model: Maps modalities to one log hazard a patient.
         objective: Turns log hazards into a loss; may hold a shared baseline.
 
+    Attributes:
+        couples_patients: True = one patient's part of the training loss depends on others.
+
     Source: own.
     """
 
@@ -137,6 +154,7 @@ class SurvivalNetwork(nn.Module):
         super().__init__()
         self.model = model
         self.objective = objective
+        self.couples_patients = objective.couples_patients or model.fusion.couples_patients
 
 
 def build_network(plan: Plan, config: RunConfig) -> SurvivalNetwork:
@@ -154,7 +172,8 @@ def build_network(plan: Plan, config: RunConfig) -> SurvivalNetwork:
 
     Source: own.
     """
-    model = build_model(config.model, plan.widths, digest(config.seed, "weights"))
+    seed = digest(config.seed, "weights")
+    model = build_model(config.model, plan.widths, seed, plan.group_places)
     objective = build_objective(config.objective, Intervals(plan.edges), np.array(plan.rates))
     return SurvivalNetwork(model, objective)
 

@@ -39,10 +39,12 @@ def test_the_bundle_holds_every_source_of_the_four_packages(bundle):
     assert held == wanted
 
 
-def test_the_bundle_holds_nothing_else_but_the_schema_and_what_flower_adds(bundle):
+def test_the_bundle_holds_nothing_else_but_schema_signatures_and_what_flower_adds(bundle):
     others = {name for name in bundle if not name.endswith(".py")}
     added = {name for name in others if name.startswith(".info/")}
-    assert others - added <= {"pyproject.toml", "server/result.schema.json", "LICENSE"}
+    tables = {f"fusion/signatures/{path.name}" for path in (ROOT / "fusion").rglob("*.toml")}
+    assert others - added <= {"pyproject.toml", "server/result.schema.json", "LICENSE", *tables}
+    assert tables <= others
     assert "server/result.schema.json" in others
 
 

@@ -210,3 +210,20 @@ def test_other_scales_come_from_the_same_fusions(hospital, monkeypatch):
     assert list(found) == ["audit", "audit:survival@500.0"]
     assert len(calls) == 4
     assert not np.array_equal(*found.values())
+
+
+def test_a_mean_embedding_of_patches_holds_no_lone_patients_patch(settings_at, tiny, lead):
+    changes = {"model.name": "subspace", "rounds": 1}
+    plan = lead(tiny(changes)).plan
+    settings = settings_at("lyon", changes)
+    data = open_patients(settings, plan)
+    model, rows = build_network(data.plan, settings.run).model, list(range(24))
+    tokens, present = embed(model, data, rows)
+    alone = (tokens["slides"][present["slides"], :, -1] < 1).sum(0)
+    shapes = {name: tuple(value.shape[1:]) for name, value in tokens.items()}
+    sums = EmbeddingSums.from_array(embedding_means(model, data, rows).to_array(), shapes)
+    total = torch.tensor(sums.totals["slides"])
+    torch.testing.assert_close(total, total[:1].expand_as(total))  # no place has a sum of its own
+    expected = tokens["slides"][present["slides"]].double().mean(1).sum(0)
+    torch.testing.assert_close(total[0], expected, rtol=1e-5, atol=1e-6)
+    assert alone.min() < len(rows)

@@ -51,6 +51,7 @@ RECORDED: dict[str, Any] = {
         "features_hash": HASH, "clip": 5.0, "clipped_share": 0.0031,
         "scaling": "federated", "cuts": [],
         "components": {"rna": {"number": 12, "variance_share": 0.49}},
+        "groups": {"tumour": 73, "tme": 108},
     },
     "privacy": {
         "differential_privacy": False,

@@ -7,6 +7,7 @@ from fusion.models.entries import MODELS
 from fusion.types import Bags, Batch
 
 WIDTHS = {"slides": 6, "omics": 9}
+GROUPS = {"first": (0, 1, 2, 3), "second": (3, 4, 5, 6, 7)}
 
 
 @pytest.fixture(params=list(MODELS))
@@ -17,7 +18,7 @@ def name(request):
 @pytest.fixture
 def make():
     def make(name, widths=None, seed=1, **settings):
-        return build_model(ModelConfig(name=name, **settings), widths or WIDTHS, seed)
+        return build_model(ModelConfig(name=name, **settings), widths or WIDTHS, seed, GROUPS)
 
     return make
 

@@ -14,6 +14,7 @@ REFERENCE = {
     "gated": 3_180_673,
 }
 WIDTHS = {"slides": 6, "omics": 9}
+GROUPS = {"first": (0, 1, 2), "second": (3, 4)}
 
 
 @pytest.mark.parametrize("name", REFERENCE)
@@ -36,7 +37,7 @@ def test_a_model_without_published_configuration_says_which_have_one():
 
 
 def test_registered_names_are_the_methods_promised():
-    fusions = ["early", "late", "cross_attention", "bilinear", "gated", "mif"]
+    fusions = ["early", "late", "cross_attention", "bilinear", "gated", "mif", "subspace"]
     anchors = ["wsi_only", "omics_only", "abmil", "snn", "omics_linear", "linear"]
     assert list(MODELS) == [*fusions, *anchors]
 
@@ -85,7 +86,7 @@ def test_batch_normalisation_is_only_for_published_users_of_it():
 
 def test_no_model_has_batch_normalisation_by_default():
     for name in MODELS:
-        layers = build_model(ModelConfig(name=name), WIDTHS, 1).modules()
+        layers = build_model(ModelConfig(name=name), WIDTHS, 1, GROUPS).modules()
         assert not any(isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) for layer in layers)
 
 

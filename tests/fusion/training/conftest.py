@@ -10,7 +10,7 @@ from fusion.readers.scaling import Scaling, omics_sums, slide_sums
 from fusion.training.data import PatientData
 from fusion.training.plan import Plan, build_network
 
-SMALL = ModelConfig(tokens=2, width=4, hidden=8, heads=2, rank=2)
+SMALL = ModelConfig(tokens=2, width=4, hidden=8, heads=2, rank=2, patch_tokens=16)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +35,7 @@ def plan(cohort):
         edges=(0.0, 700.0, 3650.0),
         rates=(0.2, 0.3),
         projections={},
+        groups={"first": vector.names[:20], "second": vector.names[20:]},
     )
 
 

@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from fusion.readers.bags import Room
+from fusion.seeding import generator
 from fusion.training.data import Draw, PatientData
 
-DRAW = Draw(seed=1, site="lyon", round=3, step=2)
+DRAW, ROWS = Draw(seed=1, site="lyon", round=3, step=2), range(24)
 
 
 def test_a_patients_key_depends_on_everything_that_names_the_draw():
@@ -89,3 +90,26 @@ def test_times_and_events_are_the_cohorts(data, cohort):
     assert len(data) == 24
     np.testing.assert_array_equal(data.time.numpy(), cohort.time)
     np.testing.assert_array_equal(data.event.numpy(), cohort.event)
+
+
+def test_bags_say_where_patches_lie_only_if_asked(cohort, plan, monkeypatch):
+    data = PatientData(cohort, plan, max_patches=4, ordered=True)
+    row = next(r for r in ROWS if data.bags.patches(r) > 4)
+    number = data.bags.patches(row)
+    monkeypatch.setattr(data.bags, "ranks", lambda _: np.arange(number)[::-1] + 100)
+    drawn = data.bags.draw(row, 4, generator(7, "patches"))
+    step = data.batch([row], [7]).inputs["slides"]
+    assert step.rank.tolist() == [[100 + number - 1 - place for place in drawn]]
+    whole = torch.cat([bags.rank for bags in data.whole(row, 3)], 1)
+    assert whole.tolist() == [[100 + number - 1 - place for place in range(number)]]
+    plain = PatientData(cohort, plan, max_patches=4)
+    assert plain.batch([row], [7]).inputs["slides"].rank is None
+
+
+def test_whole_bags_are_the_chunks_scaled_and_one_empty_bag_where_there_is_none(data, cohort):
+    row = next(r for r in ROWS if data.bags.patches(r) > 5)
+    found = torch.cat([bags.features for bags in data.whole(row, 5)], 1)
+    chunks = np.concatenate(list(data.chunks(row, 10**6)))
+    np.testing.assert_allclose(found[0].numpy(), data.plan.transform_patches(chunks))
+    lacking = int(np.flatnonzero(~cohort.has_slides)[0])
+    assert [int(bags.mask.sum()) for bags in data.whole(lacking, 5)] == [0]

@@ -76,15 +76,15 @@ def test_dropout_and_patches_are_at_work_in_those_gradients(gradient):
 
 def test_both_passes_see_the_same_patches_and_masks(data, plan, settings, monkeypatch):
     seen = {}
-    forward = loop._forward
+    forward = loop._outputs
 
     def spy(network, data, rows, draw):
         outputs = forward(network, data, rows, draw)
-        for row, value in zip(rows, outputs.tolist(), strict=True):
+        for row, value in zip(rows, outputs.log_hazard.tolist(), strict=True):
             seen.setdefault(row, []).append(value)
         return outputs
 
-    monkeypatch.setattr(loop, "_forward", spy)
+    monkeypatch.setattr(loop, "_outputs", spy)
     config = settings({"training.micro-batch": 5})
     loop._accumulate(build_network(plan, config), data, ROWS, config.training, DRAW)
     assert {len(values) for values in seen.values()} == {2}

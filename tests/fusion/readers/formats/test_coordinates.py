@@ -80,3 +80,27 @@ def test_every_slide_of_a_patient_has_an_entry_of_its_own(tmp_path):
     slides = tuple(SlideFile(folder / f"{name}.h5", "stamp") for name in "ab")
     found = BagReader((slides,), 3).coordinates(0)
     assert [len(one.values) for one in found] == [4, 2]
+
+
+def test_ranks_go_slide_by_slide_and_row_by_row(tmp_path):
+    # Upper left corners (x, y) of slide a: (9, 0), (0, 5), (0, 0), (5, 5); by y, then x: 2 0 1 3.
+    def turn(file):
+        file["coords"][...] = np.array([[9, 0], [0, 5], [0, 0], [5, 5]])
+
+    slides = {"a": SLIDES["a"], "b": SLIDES["a"][:2]}
+    folder = write_trident(tmp_path / "features", slides)
+    paths = [next(folder.rglob(f"{name}.h5")) for name in slides]
+    with h5py.File(paths[0], "a") as file:
+        turn(file)
+    reader = BagReader((tuple(SlideFile(path, "trident") for path in paths), ()), 3)
+    assert reader.ranks(0).tolist() == [1, 2, 0, 3, 4, 5]
+    assert reader.ranks(1).tolist() == []
+
+
+def test_one_slide_without_coordinates_leaves_the_patient_without_ranks(tmp_path):
+    folder = write_trident(tmp_path / "features", {"a": SLIDES["a"], "b": SLIDES["a"][:2]})
+    paths = [next(folder.rglob(f"{name}.h5")) for name in "ab"]
+    with h5py.File(paths[1], "a") as file:
+        del file["coords"]
+    reader = BagReader((tuple(SlideFile(path, "trident") for path in paths),), 3)
+    assert reader.ranks(0).tolist() == [-1] * 6
