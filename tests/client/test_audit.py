@@ -1,3 +1,6 @@
+import copy
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from fusion.interaction.coalitions import coalition_values
 from fusion.interaction.figures import audit_figures
 from fusion.interaction.scales import Scale, time_scales
 from fusion.interaction.tallies import AuditTally
+from fusion.models.entries import MODELS
 from fusion.training.evaluation import embed, embed_mean_input, encode, pool
 from fusion.training.plan import build_network
 
@@ -135,20 +139,34 @@ def test_late_fusion_audits_to_zero_under_every_background(hospital, kind):
     assert abs(shares(tally)[:, 0]).max() < 1e-12
 
 
-def test_the_audit_with_donors_is_that_of_the_models_own_outputs(hospital):
+@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].takes])
+def test_every_model_audits_with_donors_as_in_a_double_loop(hospital, name):
     """One patient and one donor at a time, through the model as it is evaluated in double."""
-    network, data, site = hospital()
+    network, data, site = hospital({"model.name": name})
     held = donors(network.model, data, site.rows("train"), number=4, seed=1)
     pooled = pool(network.model, data, [0, 1])
     exact = network.model.double().requires_grad_(False)
     shown = encode(exact, pooled)
-    values = coalition_values(exact.fusion, shown, held)
-    for patient in range(2):
-        mixed = [
-            exact.fusion({"slides": shown["slides"][[patient]], "omics": held["omics"][[donor]]})
-            for donor in range(4)
-        ]
-        assert values[patient, 1] == pytest.approx(sum(mixed).item() / 4, abs=1e-12)
+    expected = np.zeros((2, 4))
+    for patient, coalition, donor in product(range(2), range(4), range(4)):
+        mixed = {
+            name: shown[name][[patient]] if coalition & bit else held[name][[donor]]
+            for name, bit in (("slides", 1), ("omics", 2))
+        }
+        expected[patient, coalition] += exact.fusion(mixed).item() / 4
+    found = coalition_values(exact.fusion, shown, held)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_what_follows_the_patches_is_float64(hospital):
+    network, data, _ = hospital()
+    rows, exact = list(range(24)), copy.deepcopy(network.model).double().eval()
+    pooled = pool(network.model, data, rows)
+    means = embedding_means(network.model, data, rows, pooled).mean()
+    expected = encode(exact, pooled)["omics"][pooled.present["omics"]].mean(0).detach()
+    torch.testing.assert_close(means["omics"], expected, rtol=0, atol=1e-14)
+    rough = encode(network.model, pooled)["omics"][pooled.present["omics"]].double().mean(0)
+    assert not torch.allclose(means["omics"], rough.detach(), rtol=0, atol=1e-12)
 
 
 def test_donors_are_training_patients_who_have_every_modality(hospital, monkeypatch):
