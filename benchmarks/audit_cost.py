@@ -5,12 +5,13 @@ python benchmarks/audit_cost.py [--patients 32] [--patches 2000] [--width 1024] 
 python benchmarks/audit_cost.py memory [--patches 2000] [--width 1024]
 
 Bags of noise in a temporary folder, one site, default settings, two modalities, one thread; times
-are the least processor time of some repeats, which take turns. `mean` is the audit alone, from the patches on;
-`together` is a test with its audit, which share the reading of the patches; `marginal` is the audit
-with its donors, from the donors' patches on, and `without encoding` what is left of it where the
-donors are encoded already. `float64` is the encoding alone if patches were summed in float64, and
-`moved` the most that this would change any interaction share. Fails if a ratio of gated or
-cross_attention is above what is allowed.
+are the least processor time of some repeats, which take turns. `mean` is the audit alone, from the
+patches on; `together` is a test with its audit, which share the reading of the patches; `marginal`
+is the audit with its donors, from the donors' patches on, and `without encoding` what is left of it
+where the donors are encoded already. `float64` is the encoding alone if patches were summed in
+float64, and `moved` the most that this would change any interaction share. Fails if a ratio of
+gated or cross_attention is above what is allowed.
+
 `memory` tells the largest resident memory of a process for few and many patients and donors, with
 no patch kept in memory.
 """
