@@ -49,17 +49,21 @@ def delta_method(
     return values, np.sqrt(np.maximum(spread, 0.0))
 
 
-def figure(value: float, error: float, *, scale: str = "linear") -> Entry:
+def figure(value: float, error: float, *, scale: str = "linear", quantile: float = Z95) -> Entry:
     """Return a figure with its 95% interval.
 
     The interval is value +- 1.96 SE on the named scale, so that `logit` keeps a share in (0, 1)
-    and `log` keeps a ratio of variances above 0. Where those scales do not reach, at the end of the
-    range (0 or 1) and on `log` beyond UNKNOWN, the interval is linear and cut to the range.
+    and `log` a positive figure above 0. `inverse` is for a share of variance: with heavy tails a
+    sample without its extremes has a small share and a small error both (SE ~ value^2), which
+    1 / value evens out; its upper end is cut at 1, or at the linear end if that is higher. At the
+    end of its range (0 or 1), where those scales do not reach, the interval is linear and cut to
+    the range.
 
     Args:
         value: The figure.
         error: Its standard error; NaN if there is none.
-        scale: `linear`, `log` or `logit`.
+        scale: `linear`, `log`, `logit` or `inverse`.
+        quantile: Taken instead of 1.96.
 
     Returns:
         value, low, high, standard_error, reason.
@@ -68,7 +72,7 @@ def figure(value: float, error: float, *, scale: str = "linear") -> Entry:
     """
     if math.isnan(error):
         return absent("one patient gives no standard error") | {"value": value}
-    low, high = _interval(value, Z95 * error, scale=scale)
+    low, high = _interval(value, quantile * error, scale=scale)
     ends = {"low": low, "high": high, "standard_error": error}
     return {"value": value} | ends | {"reason": None}
 
@@ -166,6 +170,10 @@ def _interval(value: float, half: float, *, scale: str) -> tuple[float, float]:
         return value - half, value + half
     if not 0.0 < value < top or (scale == "log" and half > UNKNOWN * value):
         return min(max(value - half, 0.0), top), max(min(value + half, top), 0.0)
+    if scale == "inverse":
+        step = half / value
+        high = value / (1 - step) if step < 1 else math.inf
+        return value / (1 + step), min(high, max(1.0, value + half))
     if scale == "log":
         return value * _exp(-half / value), value * _exp(half / value)
     step, odds = half / (value * (1 - value)), (1 - value) / value

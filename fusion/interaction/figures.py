@@ -1,10 +1,10 @@
 """Every cohort figure of the audit, with its standard error, from one tally of sums."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 from torch import Tensor
 
 from fusion.interaction.estimates import Entry, absent, cochran, delta_method, figure, named, number
@@ -145,7 +145,7 @@ def _variance(tally: AuditTally) -> Entry:
 
     r2_additive is the squared correlation of additive part and eta (a Cox score has no scale),
     r2_additive_ssr is 1 - sum (eta - additive)^2 / sum (eta - mean)^2. The errors rest on fourth
-    moments: with heavy tails their intervals are a little narrow below some hundred patients.
+    moments, hence the `inverse` scale of their intervals, and Student's t.
     """
     own, total = _spreads(tally.moments("variance")[0])
     if tally.count < 3:
@@ -155,13 +155,14 @@ def _variance(tally: AuditTally) -> Entry:
     values, errors = np.full((2, 3), np.nan)
     if tally.count >= 3 and total is not None:
         values[:2], errors[:2] = _from_moments(tally, unexplained)
-        entry = figure(float(values[0]), float(errors[0]), scale="log")
+        reach = _reach(tally.count)
+        entry = figure(float(values[0]), float(errors[0]), scale="inverse", quantile=reach)
         if own is None:
             entry["reason"] = "r2_additive: the additive part has no variance"
         else:
             values[2:], errors[2:] = _from_moments(tally, correlated)
     known = named(("interaction", "r2_additive_ssr", "r2_additive"), values, errors)
-    return entry | known | _r2_interval(float(values[2]), float(errors[2]))
+    return entry | known | _r2_interval(values[2:], errors[2:], _reach(tally.count))
 
 
 def _from_moments(
@@ -183,11 +184,23 @@ def _spreads(mean: np.ndarray) -> tuple[float | None, float | None]:
     )
 
 
-def _r2_interval(value: float, error: float) -> Entry:
-    known = math.isfinite(value) and math.isfinite(error)
-    entry = figure(value, error, scale="logit") if known else absent("")
+def _reach(count: float) -> float:
+    """Return Student's t quantile for a figure whose error is itself a fourth moment.
+
+    What a normal patient adds to a variance is a squared normal, of kurtosis 15, so its spread is
+    known as from 2 n / (15 - 1) degrees of freedom (Satterthwaite).
+    """
+    return float(stdtrit(max(1.0, count / 7), 0.975))
+
+
+def _r2_interval(value: np.ndarray, error: np.ndarray, reach: float) -> Entry:
+    """Return the interval of what the additive part leaves unexplained, turned round."""
     names = ("standard_error", "low", "high")
-    return {f"r2_additive_{name}": entry[name] for name in names}
+    if not np.isfinite([value, error]).all():
+        return {f"r2_additive_{name}": None for name in names}
+    left = figure(1.0 - float(value[0]), float(error[0]), scale="inverse", quantile=reach)
+    ends = (float(error[0]), max(0.0, 1.0 - left["high"]), 1.0 - left["low"])
+    return {f"r2_additive_{name}": end for name, end in zip(names, ends, strict=True)}
 
 
 def _means(tally: AuditTally, block: str, names: tuple[str, ...]) -> Entry:

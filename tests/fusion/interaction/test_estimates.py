@@ -31,6 +31,8 @@ def test_the_delta_method_of_a_mean_is_its_standard_error():
         ("linear", 0.2 - 0.196, 0.2 + 0.196),
         ("log", 0.2 * math.exp(-0.98), 0.2 * math.exp(0.98)),  # .196 / .2 = .98
         # logit(.2) = -ln 4, half .196 / .16 = 1.225
+        # 1 / .2 = 5, half .196 / .04 = 4.9
+        ("inverse", 1 / 9.9, 1.0),
         ("logit", 1 / (1 + 4 * math.exp(1.225)), 1 / (1 + 4 * math.exp(-1.225))),
     ],
 )
@@ -44,6 +46,12 @@ def test_intervals_follow_their_scale(scale, low, high):
 def test_at_the_end_of_its_range_an_interval_is_cut(value, low, high):
     entry = figure(value, 0.1, scale="logit")
     assert [entry["low"], entry["high"]] == pytest.approx([low, high], abs=1e-4)
+
+
+@pytest.mark.parametrize(("error", "high"), [(0.01, 1 / 4.51), (0.1, 1.0), (0.5, 1.18)])
+def test_the_inverse_scale_ends_at_one_or_where_the_linear_one_does(error, high):
+    # half 1.96 e / .04: .49 (upper 1 / (5 - .49)), 4.9 (1 / .1 = 10, cut at 1), 24.5 (.2 + .98)
+    assert figure(0.2, error, scale="inverse")["high"] == pytest.approx(high, abs=1e-4)
 
 
 def test_a_tiny_share_with_a_large_error_has_a_finite_interval():
