@@ -77,12 +77,14 @@ class OwnHead:
 
     A site's head for the model of round r is that of its own last training up to r. Before the
     first round it is the initial one, the same everywhere. A site that had not trained by then has
-    none: it trains on from the initial one, but is not examined with it.
+    none: it trains on from the initial one, but is not examined with it. A finished model, which
+    comes without a run's name, meets the head that was kept for it.
 
     Args:
         settings: Of this message.
         words: The request's; `run` and `model-round` say which model came.
         network: Of the run.
+        shared: The received arrays.
 
     Attributes:
         arrays: What belongs beside the received arrays.
@@ -94,21 +96,28 @@ class OwnHead:
     """
 
     def __init__(
-        self, settings: Settings, words: Mapping[str, Any], network: SurvivalNetwork
+        self,
+        settings: Settings,
+        words: Mapping[str, Any],
+        network: SurvivalNetwork,
+        shared: Mapping[str, np.ndarray],
     ) -> None:
         self._names, self._state = head_names(network, settings.run), settings.kept
         self.arrays: Mapping[str, np.ndarray] = {}
         self.known = True
         if not self._names:
             return
+        initial = head_of(build_network(Plan.from_text(words["plan"]), settings.run), self._names)
+        if not words["run"]:
+            self.known = _path_for(self._state, shared).is_file()
+            self.arrays = head_for(self._state, shared) if self.known else initial
+            return
         self._heads, self._round = Heads(self._state, words["run"]), int(words["model-round"])
         found = self._heads.newest(self._round)
         self.known = found is not None or self._round == 0
         if not self.known:
             log.warning("no head of round %d or before: goes on from the initial one", self._round)
-        if found is None:
-            found = head_of(build_network(Plan.from_text(words["plan"]), settings.run), self._names)
-        self.arrays = found
+        self.arrays = initial if found is None else found
 
     def require(self) -> None:
         """Raise if the site has no head for the received model.

@@ -49,7 +49,7 @@ class Task:
         self.site: Site = open_site(settings)
         self.data: PatientData = open_patients(settings, words["plan"])
         self.network: SurvivalNetwork = open_network(settings.run, words["plan"], self.site.device)
-        self.head = OwnHead(settings, words, self.network)
+        self.head = OwnHead(settings, words, self.network, model)
         self.shared = model
         load_weights(self.network, {**self.head.arrays, **model})
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fusion.errors import ConcordError
+from fusion.errors import ConcordError, ConfigError
 
 QUIET = {
     "FLWR_TELEMETRY_ENABLED": "0",
@@ -61,6 +61,23 @@ def run_command(
         sys.stderr.write("interrupted\n")
         return 130
     return code
+
+
+def assigned(texts: Sequence[str]) -> dict[str, str]:
+    """Return what the KEY=VALUE words of `--set` assign.
+
+    Raises:
+        ConfigError: A word has no equals sign.
+
+    Source: own.
+    """
+    found = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError(f"--set must be KEY=VALUE, got '{text}'. Write training.lr=1e-3.")
+        found[key.strip()] = value.strip()
+    return found
 
 
 def to_json(document: Mapping[str, Any] | Sequence[Any]) -> str:

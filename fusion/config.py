@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from fusion.errors import ConfigError
 from fusion.lists import names, numbers, pairs, sizes
-from fusion.masking import BACKGROUNDS, check_scales
+from fusion.masking import BACKGROUNDS, check_scales, check_split
 from fusion.modalities import check_modalities
 from fusion.registry import nearest
 from fusion.sections import (
@@ -93,6 +93,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "federation.weighting": ("patients", "events"),
     "evaluation.selection": ("concordance", "loss"),
     "audit.background": BACKGROUNDS,
+    "audit.split": ("test", "validation", "train"),
 }
 """Settings that take one of a few words."""
 
@@ -248,6 +249,7 @@ def check(config: RunConfig) -> None:
     numbers(config.objective.cuts, "objective.cuts")
     numbers(config.evaluation.horizons, "evaluation.horizons")
     check_scales(config.audit, config.evaluation)
+    check_split(config.audit)
     pairs(config.data.components, "data.components")
     sizes(config.model.layers, "model.layers")
     check_modalities(config.data)

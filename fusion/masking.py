@@ -48,3 +48,18 @@ def check_scales(audit: AuditConfig, evaluation: EvaluationConfig) -> None:
             f"audit.scales must have a time to be read at, got '{audit.scales}' and no "
             "evaluation.horizons. Name one or more, in days."
         )
+
+
+def check_split(audit: AuditConfig) -> None:
+    """Raise unless a run's own audit is of its test patients.
+
+    Raises:
+        ConfigError: Another split is named, and no finished model.
+
+    Source: own.
+    """
+    if audit.split != "test" and not audit.model_file:
+        raise ConfigError(
+            f"audit.split must be test in a run that trains, got '{audit.split}'. Audit the "
+            "finished model again, with audit.model-file."
+        )

@@ -169,6 +169,11 @@ class AuditConfig:
     """Replicates of the closing audit's bootstrap, at least 100; 0 = the delta method alone."""
     clip: float = 0.0
     """Length in log-hazard to which a patient's contributions are cut; 0 = never."""
+    model_file: str = ""
+    """A finished model on the coordinator's machine, to be audited again instead of training one;
+    all settings but those of the audit must then be the model's."""
+    split: str = "test"
+    """Whose patients a finished model is audited on: `train`, `validation` or `test`."""
 
 
 @dataclass(frozen=True)

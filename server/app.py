@@ -7,8 +7,9 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fusion.config import from_flat
-from server.folder import prepare, write_result
+from server.folder import prepare, write_audit, write_result
 from server.phases import conduct
+from server.reaudit import reaudit
 
 app = ServerApp()
 
@@ -18,11 +19,18 @@ OURS = "concord: "
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Lead one run and leave `result.json`, `report.html` and `model.safetensors` in its folder."""
+    """Lead one run and leave `result.json`, `report.html` and `model.safetensors` in its folder.
+
+    With `audit.model-file` no model is trained: that one is audited, into `audit.json` and
+    `report.html`.
+    """
     _show_progress()
     config = from_flat(context.run_config)
     folder = prepare(Path(config.out), resume=config.resume)
-    write_result(folder, conduct(grid, config))
+    if config.audit.model_file:
+        write_audit(folder, reaudit(grid, config))
+    else:
+        write_result(folder, conduct(grid, config))
 
 
 def _show_progress() -> None:

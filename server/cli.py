@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from fusion.commands import run_command, to_json
+from fusion.commands import assigned, run_command, to_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,9 +17,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
     report.add_argument("--json", action="store_true", help="the result on stdout, as JSON")
     report.set_defaults(run=_report)
+    _add_audit(commands)
     _add_certificates(commands)
     _add_gate(commands)
     return run_command(parser, arguments)
+
+
+def _add_audit(commands) -> None:
+    parser = commands.add_parser("audit", help="audit a finished run's model again at the sites")
+    parser.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
+    parser.add_argument("--out", type=Path, required=True, help="new folder for audit.json")
+    parser.add_argument("--split", default="test", help="whose patients: test, validation, train")
+    parser.add_argument("--set", action="append", default=[], metavar="audit.KEY=VALUE")
+    parser.add_argument("--app", type=Path, metavar="SOURCE", help="folder of Concord's source")
+    parser.add_argument("--superlink", default="concord", help="its name in Flower's configuration")
+    parser.add_argument("--json", action="store_true", help="the audit on stdout, as JSON")
+    parser.set_defaults(run=_audit)
 
 
 def _add_certificates(commands) -> None:
@@ -56,6 +69,23 @@ def _report(parsed: argparse.Namespace) -> int:
     result = read_result(parsed.folder)
     path = write_report(parsed.folder, result)
     print(to_json(result) if parsed.json else f"{summarise(result)}\n\nReport: {path}")
+    return 0
+
+
+def _audit(parsed: argparse.Namespace) -> int:
+    from server.fitting import settings_for
+    from server.folder import REPORT, prepare, read_audit
+    from server.result import MODEL_FILE
+    from server.submission import SOURCE, run_remotely
+    from server.summary import summarise_audit
+
+    config = settings_for(
+        parsed.folder / MODEL_FILE, out=parsed.out, split=parsed.split, changes=assigned(parsed.set)
+    )
+    out = prepare(Path(config.out), resume=False)
+    run_remotely(config, app=(parsed.app or SOURCE).absolute(), superlink=parsed.superlink)
+    audit = read_audit(out)
+    print(to_json(audit) if parsed.json else f"{summarise_audit(audit)}\n\nReport: {out / REPORT}")
     return 0
 
 

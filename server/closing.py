@@ -72,9 +72,7 @@ def refer(company: Company, progress: Progress) -> Reference:
     Raises:
         FederationError: No site answered.
     """
-    network = build_network(company.plan, company.config)
-    head = head_of(network, head_names(network, company.config))
-    load_weights(network, head | dict(progress.best))
+    network = network_of(company, progress.best)
     plain = company.yardstick(progress.centre, progress.scale)
     words = plain.to_words() | progress.asked(best=True) | {"plan": company.plan_text}
     content = request(words, model=progress.best)
@@ -99,8 +97,19 @@ def refer(company: Company, progress: Progress) -> Reference:
         tau=min(censoring.until(), float(plain.time_grid.edges[-2])),
         baseline=baseline,
     )
-    background = _background(company, network, answers)
+    background = shared_background(company, network, answers)
     return Reference(network, yardstick, censoring, baseline, background)
+
+
+def network_of(company: Company, model: Mapping[str, np.ndarray]) -> SurvivalNetwork:
+    """Return the network with a model's weights; where sites keep heads, with the initial one.
+
+    Source: own.
+    """
+    network = build_network(company.plan, company.config)
+    head = head_of(network, head_names(network, company.config))
+    load_weights(network, head | dict(model))
+    return network
 
 
 def test(company: Company, progress: Progress, reference: Reference) -> Test:
@@ -135,10 +144,25 @@ def _baseline(answers: Sequence[Answer], plain: Yardstick) -> Baseline:
     return breslow(sum(sums[1:], start=sums[0]), plain.time_grid)
 
 
-def _background(
+def shared_background(
     company: Company, network: SurvivalNetwork, answers: Sequence[Answer]
 ) -> dict[str, np.ndarray]:
-    """Return the shared background by the settings' name; none for a model of one modality."""
+    """Return what stands for a hidden modality at every site, by the settings' name.
+
+    Args:
+        company: Whose settings name it.
+        network: The model under audit.
+        answers: The training sites' reference sums; read for a mean embedding only.
+
+    Returns:
+        Token x width by modality; nothing for a model of one modality, or where each site has its
+        own.
+
+    Raises:
+        FederationError: No patient has some modality.
+
+    Source: own.
+    """
     kind, modalities = company.config.audit.background, company.plan.modalities
     if len(modalities) < 2 or kind == MARGINAL:
         return {}

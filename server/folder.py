@@ -8,10 +8,12 @@ from typing import Any
 
 from fusion.errors import ConfigError
 from fusion.training.checkpoint import partial_files, write_atomically
+from server.report.audit_page import render_audit
 from server.report.page import render
-from server.schema import validate
+from server.schema import validate, validate_audit
 
 RESULT = "result.json"
+AUDIT = "audit.json"
 REPORT = "report.html"
 
 
@@ -67,6 +69,16 @@ def write_report(folder: Path, result: dict[str, Any]) -> Path:
     return folder / REPORT
 
 
+def write_audit(folder: Path, audit: dict[str, Any]) -> None:
+    """Write the page of a re-audit, which checks it against its schema, then the re-audit.
+
+    Source: own.
+    """
+    write_atomically(folder / REPORT, render_audit(audit).encode())
+    text = json.dumps(audit, indent=2, allow_nan=False, ensure_ascii=False)
+    write_atomically(folder / AUDIT, text.encode())
+
+
 def read_result(folder: Path) -> dict[str, Any]:
     """Return the result of a finished run.
 
@@ -75,13 +87,29 @@ def read_result(folder: Path) -> dict[str, Any]:
 
     Source: own.
     """
-    path = folder / RESULT
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"A finished run must hold {RESULT}, got none that can be read in '{folder}' "
-            f"({type(error).__name__}). Check the path."
-        ) from None
+    result = _read(folder, RESULT, "run")
     validate(result)
     return result
+
+
+def read_audit(folder: Path) -> dict[str, Any]:
+    """Return a finished re-audit.
+
+    Raises:
+        ConfigError: The folder holds none that can be read.
+
+    Source: own.
+    """
+    audit = _read(folder, AUDIT, "re-audit")
+    validate_audit(audit)
+    return audit
+
+
+def _read(folder: Path, name: str, what: str) -> Any:
+    try:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"A finished {what} must hold {name}, got none that can be read in '{folder}' "
+            f"({type(error).__name__}). Check the path."
+        ) from None

@@ -1,5 +1,7 @@
 """The sites of a run, as they described themselves."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +39,13 @@ class Member:
     def trains(self) -> bool:
         """Whether the site has patients to train on; a lone one would show through every sum."""
         return self.role == "train" and self.patients[0] > 1
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the folder's hash, role and counts: another if its data or splits changed."""
+        counts = (self.patients, self.events)
+        told = json.dumps([self.facts["data-hash"], self.role, *counts])
+        return hashlib.sha256(told.encode()).hexdigest()
 
 
 def read_member(answer: Answer) -> Member:

@@ -131,6 +131,7 @@ def _model(story: Story) -> dict[str, Any]:
             "cumulative_hazard": baseline.cumulative_hazard.tolist(),
         },
         "sites": [member.name for member in story.company.members],
+        "data": {member.name: member.fingerprint for member in story.company.members},
     }
     if config.audit.background == "embedding-mean":
         means = story.reference.background.items()
@@ -197,15 +198,19 @@ def _site(member: Member, progress: Progress, config: RunConfig) -> dict[str, An
     return {
         "name": member.name,
         "role": member.role,
-        "patients": _by_split(member.patients),
-        "events": _by_split(member.events),
+        "patients": by_split(member.patients),
+        "events": by_split(member.events),
         "missing": missing,
         "rounds_answered": answered,
         "data_hash": member.facts["data-hash"],
     }
 
 
-def _by_split(numbers_of: Sequence[int]) -> dict[str, int]:
+def by_split(numbers_of: Sequence[int]) -> dict[str, int]:
+    """Return counts in train, validation and test under their names, and their total.
+
+    Source: own.
+    """
     return {"total": sum(numbers_of), **dict(zip(SPLITS, numbers_of, strict=True))}
 
 

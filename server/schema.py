@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,31 @@ def validate(result: Any) -> None:
 
     Source: own.
     """
+    _check(result, read_schema)
+    _check_lengths(result["evaluation"]["curves"]["groups"])
+
+
+def validate_audit(audit: Any) -> None:
+    """Raise unless `audit` is an audit.json of this version that strict JSON can hold.
+
+    Args:
+        audit: What json.loads returned, or what is about to be written.
+
+    Raises:
+        ResultError: Names the first place that is not as `$defs/reaudit` of the schema says.
+
+    Source: own.
+    """
+    _check(audit, read_audit_schema)
+
+
+def _check(result: Any, schema: Callable[[], dict[str, Any]]) -> None:
     for place, value in _numbers(result, "result"):
         if not math.isfinite(value):
             raise _wrong(place, "be a finite number or null", value)
-    error = best_match(_validator().iter_errors(result))
+    error = best_match(_validator(schema).iter_errors(result))
     if error is not None:
         raise _wrong(_place(error), *_rule(error))
-    _check_lengths(result["evaluation"]["curves"]["groups"])
 
 
 def read_schema() -> dict[str, Any]:
@@ -56,9 +74,18 @@ def read_schema() -> dict[str, Any]:
     return schema
 
 
+def read_audit_schema() -> dict[str, Any]:
+    """Return the JSON Schema of audit.json.
+
+    Source: own.
+    """
+    parts = read_schema()["$defs"]
+    return {**parts["reaudit"], "$defs": parts}
+
+
 @cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(read_schema())
+def _validator(schema: Callable[[], dict[str, Any]]) -> Draft202012Validator:
+    return Draft202012Validator(schema())
 
 
 def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:

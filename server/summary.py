@@ -89,3 +89,40 @@ def percent(share: float | None) -> str:
     Source: own.
     """
     return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def summarise_audit(audit: Mapping[str, Any]) -> str:
+    """Return a re-audit's main figures as text.
+
+    Args:
+        audit: As `$defs/reaudit` of `result.schema.json` describes it.
+
+    Returns:
+        A table of sites, the alerts, and who is missing.
+
+    Source: own.
+    """
+    model, found = audit["model"], audit["audit"]
+    modalities = model["modalities"]
+    everyone = {**found, "name": "all sites"}
+    rows = [("site", f"{found['split']} patients", "interaction (95% interval)", *modalities)]
+    for one in (*found["sites"], everyone):
+        local = one["shares"]["local"]
+        shares = (percent(local.get(name)) for name in modalities)
+        rows.append((one["name"], str(one["patients"]), share_interval(local), *shares))
+    head = (
+        f"{model['title']} of round {model['round']}, hidden modalities replaced by "
+        f"{found['background']}"
+    )
+    lines = [head, "", table(rows), "", *alerts(audit["alerts"]), *audit["not_measured"]]
+    return "\n".join(lines)
+
+
+def share_interval(figure: Mapping[str, Any]) -> str:
+    """Return a share as '12.3 % (10.1-14.5)', or a dash.
+
+    Source: own.
+    """
+    if None in (figure["value"], figure["low"], figure["high"]):
+        return percent(figure["value"])
+    return f"{percent(figure['value'])} ({100 * figure['low']:.1f}-{100 * figure['high']:.1f})"

@@ -1,6 +1,5 @@
 """The ray engine: the same apps under Flower's own simulation, started and stopped by us."""
 
-import json
 import logging
 import os
 import shutil
@@ -19,9 +18,10 @@ from typing import Any
 
 from client.settings import site_folders
 from fusion.commands import QUIET
-from fusion.config import RunConfig, flatten
+from fusion.config import RunConfig
 from fusion.errors import ConfigError, FederationError
 from server.app import OURS
+from server.submission import ask, to_toml
 from simulations.programs import Programs, free_ports
 
 log = logging.getLogger("concord.simulate")
@@ -76,15 +76,6 @@ def run_ray(config: RunConfig) -> Path:
     finally:
         shutil.rmtree(home, ignore_errors=True)
     return Path(config.out)
-
-
-def to_toml(config: RunConfig) -> str:
-    """Return settings as TOML, as `flwr run --run-config` reads them.
-
-    Source: own; JSON writes scalars as TOML reads them.
-    """
-    pairs = flatten(config).items()
-    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in pairs)
 
 
 def _check_installed() -> None:
@@ -188,15 +179,11 @@ def _check_completed(programs: Programs, run: str) -> None:
 
 def _ask(programs: Programs, words: list[str]) -> dict[str, Any]:
     """Return what a `flwr` command answers."""
-    done = programs.call(["flwr", *words, "--format", "json"], seconds=PATIENCE)
-    found = done.stdout.find("{")
-    if done.returncode or found < 0:
-        raise FederationError(
-            f"Flower must answer `flwr {words[0]}`, got: {(done.stderr or done.stdout).strip()}. "
-            "Use --engine inline."
-        )
-    answer: dict[str, Any] = json.loads(done.stdout[found:])
-    return answer
+
+    def call(command: list[str]) -> "subprocess.CompletedProcess[str]":
+        return programs.call(command, seconds=PATIENCE)
+
+    return ask(words, call, advice="Use --engine inline.")
 
 
 @contextmanager

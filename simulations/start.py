@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from client.settings import site_folders
+from fusion.commands import assigned
 from fusion.config import RunConfig, flatten, from_flat, from_toml, names
 from fusion.errors import ConfigError, SiteError
 from fusion.modalities import is_wanted
@@ -19,6 +20,7 @@ from fusion.readers.omics import omics_vector
 from fusion.readers.scaling import check_scaled
 from fusion.readers.site_toml import read_site_description
 from fusion.registry import nearest
+from server.fitting import settings_for
 from server.folder import prepare
 from server.progress import check_unchanged, load_progress
 
@@ -48,9 +50,44 @@ def read_run(parsed: argparse.Namespace) -> RunConfig:
             raise ConfigError(f"--{name} must be given, got none. Name a folder.")
     # realpath, as Path.resolve raises on a loop of links.
     sites, out = (Path(os.path.realpath(path)) for path in (config.sites, config.out))
+    check_apart(sites, out)
+    return replace(config, sites=str(sites), out=str(prepare(out, resume=config.resume)))
+
+
+def read_reaudit(parsed: argparse.Namespace) -> RunConfig:
+    """Return the settings of `concord-simulate audit`: the model's own, but for the audit.
+
+    Args:
+        parsed: The command's arguments.
+
+    Returns:
+        Settings with absolute paths; all site folders are expected, however many the run had.
+
+    Raises:
+        ModelFileError: The file is not a finished model.
+        ConfigError: A setting does not fit, or is one that the model was trained with.
+
+    Source: own.
+    """
+    changes = assigned(parsed.set)
+    config = settings_for(parsed.model_file, out=parsed.out, split=parsed.split, changes=changes)
+    sites, out = (Path(os.path.realpath(path)) for path in (parsed.sites, config.out))
+    check_apart(sites, out)
+    federation = replace(config.federation, min_sites=1)
+    out = prepare(out, resume=False)
+    return replace(config, sites=str(sites), out=str(out), federation=federation)
+
+
+def check_apart(sites: Path, out: Path) -> None:
+    """Raise if a run would be written into its own input.
+
+    Raises:
+        ConfigError: It would.
+
+    Source: own.
+    """
     if out.is_relative_to(sites):
         raise ConfigError(f"--out must lie outside --sites, got '{out}'. Choose another.")
-    return replace(config, sites=str(sites), out=str(prepare(out, resume=config.resume)))
 
 
 def read_settings(
@@ -74,7 +111,7 @@ def read_settings(
     Source: own.
     """
     known = from_toml(config, base) if config else base
-    return from_flat({**(flags or {}), **dict(_pair(text) for text in pairs)}, known)
+    return from_flat({**(flags or {}), **assigned(pairs)}, known)
 
 
 def check_sites(config: RunConfig) -> None:
@@ -86,6 +123,7 @@ def check_sites(config: RunConfig) -> None:
 
     Source: own.
     """
+    check_folders(config)
     folders = site_folders(Path(config.sites))
     known = [read_site_description(folder).name for folder in folders]
     for name in names(config.split.hold_out):
@@ -93,15 +131,26 @@ def check_sites(config: RunConfig) -> None:
             raise ConfigError(
                 f"split.hold-out must name sites, got '{name}'. {nearest(name, known)}"
             )
-    problems = [problem for folder in folders for problem in _problems(folder, config)]
-    if problems:
-        more = f" ({len(problems) - 1} more: run `concord-site doctor`)" if problems[1:] else ""
-        raise SiteError(problems[0] + more)
     if config.federation.min_sites > len(folders):
         raise ConfigError(
             f"federation.min-sites must be at most the number of site folders, got "
             f"{config.federation.min_sites} of {len(folders)}. Lower it."
         )
+
+
+def check_folders(config: RunConfig) -> None:
+    """Raise unless every site folder can be read; say what is remarkable.
+
+    Raises:
+        SiteError: The first problem of the first such folder, with how many there are.
+
+    Source: own.
+    """
+    folders = site_folders(Path(config.sites))
+    problems = [problem for folder in folders for problem in _problems(folder, config)]
+    if problems:
+        more = f" ({len(problems) - 1} more: run `concord-site doctor`)" if problems[1:] else ""
+        raise SiteError(problems[0] + more)
 
 
 def _problems(folder: Path, config: RunConfig) -> list[str]:
@@ -146,10 +195,3 @@ def _flags(parsed: argparse.Namespace) -> dict[str, Any]:
         "split.hold-out": parsed.hold_out,
     }
     return {k: str(v) if isinstance(v, Path) else v for k, v in flags.items() if v is not None}
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, sign, value = text.partition("=")
-    if not sign:
-        raise ConfigError(f"--set must be KEY=VALUE, got '{text}'. Write training.lr=1e-3.")
-    return key.strip(), value.strip()

@@ -27,6 +27,8 @@ class FinishedModel:
         background: Mean embedding of the federation's training patients, token x width, by
             modality; empty where the run's audit used another background, or none.
         local: Whether each site has a head of its own beside it.
+        round: After which it was taken.
+        data: Each site's name and `Member.fingerprint`; empty in files of before these were kept.
 
     Source: own.
     """
@@ -37,6 +39,8 @@ class FinishedModel:
     baseline: Baseline
     background: dict[str, np.ndarray]
     local: bool
+    round: int
+    data: dict[str, str]
 
 
 def read_finished(path: Path) -> FinishedModel:
@@ -62,6 +66,8 @@ def read_finished(path: Path) -> FinishedModel:
             _baseline(card["baseline"]),
             _background(card.get("background", {})),
             bool(card.get("local")),
+            int(card["round"]),
+            {name: str(found) for name, found in card.get("data", {}).items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")

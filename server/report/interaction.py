@@ -31,8 +31,8 @@ def interaction(audit: Mapping[str, Any], modalities: Sequence[str]) -> dict[str
 
     Returns:
         `rows` (federation first, then sites) with bars, `conventions`, `ranking` (concordance
-        of the full model, of its additive part, of each modality alone), `pairs` (where there are
-        three modalities or more), `legend`.
+        of the full model, of its additive part, of each modality alone), `pairs`, `matrix` and
+        `dividends` (where there are three modalities or more), `legend`.
 
     Source: own.
     """
@@ -43,6 +43,8 @@ def interaction(audit: Mapping[str, Any], modalities: Sequence[str]) -> dict[str
         "rows": rows, "width": WIDTH, "legend": [modality(name) for name in modalities],
         "conventions": list(_conventions(audit["shares"])),
         "pairs": list(_pairs(audit.get("pairs", {}), modalities)),
+        "matrix": list(_matrix(audit.get("matrix"), modalities)),
+        "dividends": list(_dividends(audit, modalities)),
         "ranking": list(_ranking(audit.get("concordance", {}), modalities)),
         "heterogeneity": audit.get("heterogeneity", {}).get("local"),
         "r2": audit["shares"]["variance"].get("r2_additive"),
@@ -101,6 +103,37 @@ def _pairs(pairs: Mapping[str, Any], modalities: Sequence[str]) -> Iterator[dict
         title = f"{modality(one)} with {modality(other)}"
         error = errors.get(f"{one}+{other}")
         yield {"title": title[:1].upper() + title[1:], "share": share, "standard_error": error}
+
+
+def _matrix(
+    matrix: Sequence[Sequence[Number | None]] | None, modalities: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the matrix, each cell with how strongly it is coloured."""
+    if matrix is None or len(modalities) < 3:
+        return
+    largest = max((abs(value) for row in matrix for value in row if value), default=0.0)
+    for place, row in enumerate(matrix):
+        cells = [
+            {"value": value, "strength": round(0.35 * abs(value or 0.0) / (largest or 1.0), 3)}
+            for value in row
+        ]
+        yield {"title": modality(modalities[place]), "place": place, "cells": cells}
+
+
+def _dividends(audit: Mapping[str, Any], modalities: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield every coalition's mean dividend, single modalities first, then by order."""
+    found, sizes = audit.get("dividends"), audit.get("dividend_sizes", {})
+    if found is None or len(modalities) < 3:
+        return
+    for order in range(1, len(modalities) + 1):
+        for place, members in enumerate(combinations(modalities, order)):
+            name = "+".join(members)
+            title = " with ".join(modality(member) for member in members)
+            yield {
+                "title": title[:1].upper() + title[1:], "first": place == 0 and order > 1,
+                "value": found.get(name), "size": sizes.get(name),
+                "standard_error": found.get("standard_errors", {}).get(name),
+            }  # fmt: skip
 
 
 def _ranking(concordance: Mapping[str, Any], modalities: Sequence[str]) -> Iterator[Any]:

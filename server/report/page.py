@@ -7,12 +7,14 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from server.report import words
+from server.report.alerts import alerts
 from server.report.card import card
 from server.report.interaction import interaction
 from server.report.markup import TEMPLATES
 from server.report.ranking import forest, not_interpretable
 from server.report.style import STYLE
 from server.report.survival import calibration, kaplan_meier
+from server.report.trace import trace
 from server.report.training import training
 from server.schema import validate
 
@@ -58,6 +60,7 @@ def render(result: Mapping[str, Any]) -> str:
         survival=kaplan_meier(evaluation["curves"]["groups"]),
         calibration=calibration(evaluation["calibration"]),
         interaction=interaction(audit, result["model"]["modalities"]) if audit else None,
+        alerts=alerts(result.get("alerts", ())), trace=trace(result),
         training=training(result), held_out=_held_out(result), lacks=_lacks(result),
         not_interpretable=not_interpretable,
     )  # fmt: skip

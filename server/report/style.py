@@ -3,6 +3,7 @@
 STYLE = """\
 :root { --ink: #1b2733; --muted: #566370; --faint: #8b96a1; --rule: #d6dce2; --wash: #f4f6f8;
   --g0: #1f5a94; --g1: #b34f00; --g2: #2c7a4b; --g3: #7a3e8f;
+  --k0: #7a3e8f; --k1: #2f6ea5; --k2: #6d7f90; --k3: #3f8a5a; --k4: #a0741a; --k5: #b0496b;
   --s0: #7a3e8f; --s1: #8fb4d6; --s2: #cfdbe6; --s3: #a9c7b4; --s4: #e2cfae; --s5: #d8b7c2; }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
@@ -10,10 +11,11 @@ body { margin: 0; color: var(--ink); background: #fff; overflow-wrap: anywhere;
   font: 16px/1.5 "Source Sans 3", "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans",
     "Noto Sans", "Noto Sans CJK JP", sans-serif; }
 main { max-width: 960px; margin: 0 auto; padding: 40px 24px 64px; }
-h1, h2, h3 { line-height: 1.2; margin: 0; font-weight: 600; break-after: avoid; }
+h1, h2, h3, h4 { line-height: 1.2; margin: 0; font-weight: 600; break-after: avoid; }
 h1 { font-size: 38px; letter-spacing: -0.012em; margin: 4px 0 12px; }
 h2 { font-size: 23px; margin: 0 0 10px; }
 h3 { font-size: 17px; margin: 28px 0 8px; }
+h4 { font-size: 15px; margin: 20px 0 6px; }
 p { margin: 0 0 12px; max-width: 44em; }
 ul { margin: 0 0 12px; padding-left: 20px; }
 li { margin: 2px 0; max-width: 44em; }
@@ -118,6 +120,28 @@ tr.unsure .point, tr.unsure .arrow { fill: #aab3bc; }
 .band.g0 { fill: var(--g0); } .band.g1 { fill: var(--g1); } .band.g2 { fill: var(--g2); }
 .band.g3 { fill: var(--g3); }
 .key-text.g0 { color: var(--g0); } .key-text.g1 { color: var(--g1); }
+.k0 { stroke: var(--k0); } .k1 { stroke: var(--k1); } .k2 { stroke: var(--k2); }
+.k3 { stroke: var(--k3); } .k4 { stroke: var(--k4); } .k5 { stroke: var(--k5); }
+.band.k0, .dot.k0 { fill: var(--k0); } .band.k1, .dot.k1 { fill: var(--k1); }
+.band.k2, .dot.k2 { fill: var(--k2); } .band.k3, .dot.k3 { fill: var(--k3); }
+.band.k4, .dot.k4 { fill: var(--k4); } .band.k5, .dot.k5 { fill: var(--k5); }
+.dot.g0 { fill: var(--g0); }
+.c0 { background: var(--k0); } .c1 { background: var(--k1); } .c2 { background: var(--k2); }
+.c3 { background: var(--k3); } .c4 { background: var(--k4); } .c5 { background: var(--k5); }
+.ink-k0 { color: var(--k0); } .ink-k1 { color: var(--k1); } .ink-k2 { color: var(--k2); }
+.ink-k3 { color: var(--k3); } .ink-k4 { color: var(--k4); } .ink-k5 { color: var(--k5); }
+.ink-g0 { color: var(--g0); }
+.small-multiples td, .small-multiples tbody th { vertical-align: middle; padding-top: 2px;
+  padding-bottom: 2px; }
+.spark { white-space: nowrap; }
+.spark svg { vertical-align: middle; margin-right: 8px; }
+.spark > span { font-size: 13px; display: inline-block; vertical-align: middle; }
+.matrix td { padding: 6px 10px; }
+.alerts { border: 1px solid var(--rule); border-left: 4px solid var(--g1);
+  padding: 12px 20px 6px; margin: 0 0 20px; break-inside: avoid; }
+.alerts.none { border-left-color: var(--g2); }
+.alerts h3 { margin-top: 0; }
+.alerts li, .alerts p { max-width: none; }
 .chosen { fill: #fff; fill-opacity: 0; stroke: var(--ink); stroke-width: 2; }
 .whisker { stroke: var(--ink); stroke-width: 1.4; fill: none; }
 .s0 { fill: var(--s0); background: var(--s0); } .s1 { fill: var(--s1); background: var(--s1); }

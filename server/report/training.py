@@ -17,8 +17,8 @@ def training(result: Mapping[str, Any]) -> dict[str, Any] | None:
         result: A valid result.
 
     Returns:
-        `concordance`, `loss` and `share` panels (None where nothing is known), `failures`,
-        and the round chosen; None without rounds.
+        `concordance` and `loss` panels (None where nothing is known), `failures`, and the round
+        chosen; None without rounds.
 
     Source: own.
     """
@@ -29,7 +29,7 @@ def training(result: Mapping[str, Any]) -> dict[str, Any] | None:
     failures = [{"round": r["round"]} | failure for r in rounds for failure in r["failed"]]
     return {
         "concordance": concordance_panel(rounds, chosen), "loss": loss_panel(rounds),
-        "share": share_panel(rounds), "failures": failures, "chosen": chosen,
+        "failures": failures, "chosen": chosen,
         "refused": [r["round"] for r in rounds if not r["accepted"]],
     }  # fmt: skip
 
@@ -64,16 +64,6 @@ def loss_panel(rounds: Sequence[Round]) -> dict[str, Any] | None:
     """
     curves = {"training": _losses(rounds, "train"), "validation": _losses(rounds, "validation")}
     return _panel(rounds, curves, "Loss")
-
-
-def share_panel(rounds: Sequence[Round]) -> dict[str, Any] | None:
-    """Return the interaction share of the rounds that were audited.
-
-    Source: own.
-    """
-    audited = [(r["round"], r["audit"]["shares"]["local"]["value"]) for r in rounds if r["audit"]]
-    points = [(r, value) for r, value in audited if value is not None]
-    return _panel(rounds, {"interaction share": points}, "Interaction share")
 
 
 def _losses(rounds: Sequence[Round], split: str) -> Points:

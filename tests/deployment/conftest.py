@@ -18,7 +18,7 @@ import pytest
 
 from fusion.config import RunConfig, from_toml
 from simulations.programs import Programs, free_ports
-from simulations.ray_engine import to_toml
+from server.submission import to_toml
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^ *```(?:sh|toml) (\S+)\n(.*?)^ *```$", re.M | re.S)

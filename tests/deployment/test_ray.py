@@ -14,7 +14,7 @@ from simulations import ray_engine
 from simulations.cli import main
 from simulations.federation import run_inline
 from simulations.programs import Programs, free_ports
-from simulations.ray_engine import to_toml
+from server.submission import to_toml
 
 
 @pytest.fixture

@@ -162,14 +162,7 @@ def test_rounds_without_figures_give_no_picture():
     result = sample_result()
     result["rounds"] = [entry | bare for entry in result["rounds"]]
     view = training(result)
-    assert (view["concordance"], view["loss"], view["share"]) == (None, None, None)
-
-
-def test_a_round_that_was_audited_shows_its_share():
-    result = sample_result()
-    result["rounds"][4]["audit"] = {key: result["audit"][key] for key in ("patients", "shares")}
-    [line] = training(result)["share"]["lines"]
-    assert line["name"] == "interaction share"
+    assert (view["concordance"], view["loss"]) == (None, None)
 
 
 def test_a_single_round_has_a_picture():

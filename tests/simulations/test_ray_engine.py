@@ -9,7 +9,8 @@ from fusion.config import RunConfig, flatten, from_flat
 from fusion.errors import ConfigError
 from simulations import ray_engine
 from simulations.cli import main
-from simulations.ray_engine import run_ray, to_toml
+from server.submission import to_toml
+from simulations.ray_engine import run_ray
 
 
 @pytest.mark.parametrize(

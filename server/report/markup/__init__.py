@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from server.report.markup import (
     audit,
+    audit_page,
     card,
     macros,
     masking,
@@ -12,6 +13,7 @@ from server.report.markup import (
     sites,
     survival,
     technical,
+    trace,
 )
 
 TEMPLATES: Mapping[str, str] = {
@@ -24,6 +26,8 @@ TEMPLATES: Mapping[str, str] = {
     "audit": audit.TEMPLATE,
     "masking": masking.TEMPLATE,
     "scales": masking.SCALES,
+    "trace": trace.TEMPLATE,
+    "audit_page": audit_page.TEMPLATE,
     "technical": technical.TEMPLATE,
 }
-"""Jinja templates by name; `page` is the whole."""
+"""Jinja templates by name; `page` and `audit_page` are wholes."""

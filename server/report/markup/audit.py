@@ -1,13 +1,16 @@
 """How the modalities are used."""
 
 TEMPLATE = """\
+{% import "macros" as draw %}
+{% import "trace" as over %}
 <section id="audit">
 {% if interaction is none %}
 <h2>How the kinds of data are used, together and alone</h2>
 <p class="absent">{{ card.together.reason | sentence }}</p>
 {% else %}
-<section{% if interaction.rows | length < 20 %} class="keep"{% endif %}>
 <h2>How the kinds of data are used, together and alone</h2>
+{{ over.alerts(alerts) }}
+<section{% if interaction.rows | length < 20 %} class="keep"{% endif %}>
 {% set audit = result.audit %}
 <p>Every patient's score is taken apart into what each kind of data adds by itself and what only
 their combination adds (the <em>interaction</em>). A hidden kind of data is replaced by
@@ -98,6 +101,49 @@ patients.</p>
 </table>
 </section>
 {% endif %}
+{% if interaction.matrix %}
+<section class="keep">
+<h3>What moves the score, and which way</h3>
+<p>Mean contributions in log-hazard, signs kept: above 0 they raise the predicted risk. On the
+diagonal what each kind gives alone, beside it half of what each two give together (the matrix of
+InterSHAP; it sums to the mean score above its background).</p>
+<div class="wide">
+<table class="narrow matrix">
+<thead><tr><td></td>
+{% for name in interaction.legend %}
+<th scope="col" class="num">{{ name | capitalize }}</th>
+{% endfor %}
+</tr></thead>
+<tbody>
+{% for row in interaction.matrix %}
+<tr><th scope="row">{{ row.title | capitalize }}</th>
+{% for cell in row.cells %}
+<td class="num{{ " strong" if loop.index0 == row.place }}"
+ style="background: rgba({{ "179,79,0" if (cell.value or 0) > 0 else "31,90,148" }},
+{{- cell.strength }})">{{ cell.value | number(4) }}</td>
+{% endfor %}
+</tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+<p>The same by order (Harsanyi dividends): what a set of kinds adds that none of its parts does.
+The size is the mean without signs.</p>
+<table class="narrow">
+<thead><tr><th scope="col">Kinds of data</th><th scope="col" class="num">Mean</th>
+<th scope="col" class="num">Standard error</th>
+<th scope="col" class="num">Mean size</th></tr></thead>
+<tbody>
+{% for row in interaction.dividends %}
+<tr{% if row.first %} class="first"{% endif %}><th scope="row">{{ row.title }}</th>
+<td class="num strong">{{ row.value | number(4) }}</td>
+<td class="num">{{ row.standard_error | number(4) }}</td>
+<td class="num">{{ row.size | number(4) }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+</section>
+{% endif %}
 {% if interaction.ranking %}
 <h3>What the combination buys in ranking</h3>
 <p>Concordance of the same patients, compared within their sites, when parts of the score are
@@ -121,6 +167,9 @@ taken away.</p>
 {% if interaction.r2 is not none %}
 <p>A score without the interaction explains {{ interaction.r2 | percent(2) }} of the variance of
 the full score (squared correlation).</p>
+{% endif %}
+{% if trace is not none %}
+{{ over.over_rounds(trace, draw) }}
 {% endif %}
 
 {% include "scales" %}

@@ -22,17 +22,15 @@ before any test figure was computed.
 <figure><figcaption>Concordance, validation patients</figcaption>
 {{ draw.panel(training.concordance, "Validation concordance over the rounds") }}</figure>
 {% endif %}
-{% for chart, title in [(training.loss, "Loss"), (training.share, "Interaction share")] %}
-{% if chart is not none %}
-<figure><figcaption>{{ title }}
-{%- if chart.lines | length > 1 %}:
-{% for line in chart.lines %}
+{% if training.loss is not none %}
+<figure><figcaption>Loss
+{%- if training.loss.lines | length > 1 %}:
+{% for line in training.loss.lines %}
 <span class="key-text g{{ loop.index0 }}">{{ line.name }}</span>
 {% endfor %}
 {%- endif %}</figcaption>
-{{ draw.panel(chart, title ~ " over the rounds") }}</figure>
+{{ draw.panel(training.loss, "Loss over the rounds") }}</figure>
 {% endif %}
-{% endfor %}
 </div>
 </div>
 {% if training.failures %}

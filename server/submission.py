@@ -1,0 +1,106 @@
+"""A run handed to a SuperLink with Flower's own commands, and followed to its end."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from fusion.config import RunConfig, flatten
+from fusion.errors import ConfigError, FederationError
+
+Call: TypeAlias = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
+"""Runs a command to its end."""
+
+SOURCE = Path(__file__).resolve().parents[1]
+"""Where Flower finds what it sends to the sites, if Concord runs from its source."""
+
+PATIENCE = 120.0
+"""Seconds in which one of Flower's commands must answer."""
+
+LOOK = 5.0
+"""Seconds between looks at a run; each starts a program."""
+
+
+def run_remotely(config: RunConfig, *, app: Path, superlink: str) -> None:
+    """Hand a run to a SuperLink and wait for its end.
+
+    If this is interrupted the run goes on; `flwr stop` ends it.
+
+    Args:
+        config: The run's settings.
+        app: Folder of Concord's source, which Flower packs and sends to the sites.
+        superlink: Its name in Flower's configuration.
+
+    Raises:
+        ConfigError: The folder is not Concord's source.
+        FederationError: The run failed; the sentence is the coordinator's.
+
+    Source: own; the commands are Flower's.
+    """
+    if not (app / "pyproject.toml").is_file():
+        raise ConfigError(
+            f"--app must be the folder of Concord's source, which Flower packs, got no "
+            f"pyproject.toml in '{app}'. Name the folder that you installed from."
+        )
+    with tempfile.TemporaryDirectory(prefix="concord-") as folder:
+        settings = Path(folder) / "run.toml"
+        settings.write_text(to_toml(config), encoding="utf-8")
+        words = ["run", str(app), superlink, "--run-config", str(settings)]
+        number = str(ask(words, _call)["run-id"])
+    while not (run := _status(superlink, number))["status"].startswith("finished"):
+        time.sleep(LOOK)
+    if run["status"] != "finished:completed":
+        told = run["status-details"] or f"The run must come to its end, got '{run['status']}'."
+        raise FederationError(f"{told} (`flwr log {number} {superlink} --show` tells more.)")
+
+
+def to_toml(config: RunConfig) -> str:
+    """Return settings as TOML, as `flwr run --run-config` reads them.
+
+    Source: own; JSON writes scalars as TOML reads them.
+    """
+    pairs = flatten(config).items()
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in pairs)
+
+
+def ask(words: Sequence[str], call: Call, *, advice: str = "Check --superlink.") -> dict[str, Any]:
+    """Return what a `flwr` command answers.
+
+    Args:
+        words: After `flwr`.
+        call: Runs it.
+        advice: What to do if there is no answer.
+
+    Raises:
+        FederationError: It answers no JSON; holds what it said instead.
+
+    Source: own.
+    """
+    done = call(["flwr", *words, "--format", "json"])
+    found = done.stdout.find("{")
+    if done.returncode or found < 0:
+        raise FederationError(
+            f"Flower must answer `flwr {words[0]}`, got: {(done.stderr or done.stdout).strip()}. "
+            + advice
+        )
+    answer: dict[str, Any] = json.loads(done.stdout[found:])
+    return answer
+
+
+def _status(superlink: str, number: str) -> dict[str, Any]:
+    run: dict[str, Any] = ask(["ls", superlink, "--run-id", number], _call)["runs"][0]
+    return run
+
+
+def _call(words: list[str]) -> "subprocess.CompletedProcess[str]":
+    # Flower finds its own programs through PATH, beside this Python.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    told = os.environ | {"PATH": path}
+    return subprocess.run(
+        words, capture_output=True, text=True, timeout=PATIENCE, env=told, check=False
+    )
