@@ -78,8 +78,7 @@ def train(
     validation = task.site.rows("validation") if task.head.known else []
     pooled = pool(task.network.model, task.data, validation)
     sums = examine(task.network, task.data, validation, task.yardstick, pooled)
-    terms = Terms(clip=task.run.audit.clip)
-    found = _audit(task, validation, pooled, {}, terms) if task.words["audit"] else Answer()
+    found = _audit(task, validation, pooled, {}, _terms(task)) if task.words["audit"] else Answer()
     sums |= found.sums
     grid = task.yardstick.time_grid
     sums |= tell_risk_set(task.network, task.data, rows, grid)
@@ -118,11 +117,17 @@ def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
     sums = examine(task.network, task.data, rows, task.yardstick, pooled)
     if not task.words.get("audit", False):
         return Answer(sums=sums)
-    scales = time_scales(chosen_scales(task.run), task.network.objective, task.yardstick.baseline)
-    drawn = resampling(task.settings, task.site.cohort.name)
-    terms = Terms(scales, task.run.audit.clip, drawn)
-    found = _audit(task, rows, pooled, background, terms)
+    found = _audit(task, rows, pooled, background, _terms(task))
     return replace(found, sums=sums | dict(found.sums))
+
+
+def _terms(task: Task) -> Terms:
+    """Return the terms of an audit: the closing one alone reads time and is resampled."""
+    clip = task.run.audit.clip
+    if not task.words.get("closing", False):
+        return Terms(clip=clip)
+    scales = time_scales(chosen_scales(task.run), task.network.objective, task.yardstick.baseline)
+    return Terms(scales, clip, resampling(task.settings, task.site.cohort.name))
 
 
 def _audit(

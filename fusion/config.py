@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from fusion.errors import ConfigError
 from fusion.lists import names, numbers, pairs, sizes
-from fusion.masking import BACKGROUNDS, check_scales, check_split
+from fusion.masking import BACKGROUNDS, check_audit
 from fusion.modalities import check_modalities
 from fusion.registry import nearest
 from fusion.sections import (
@@ -248,8 +248,7 @@ def check(config: RunConfig) -> None:
         raise ConfigError(f"{told}. Raise it: an interval's ends need replicates beyond them.")
     numbers(config.objective.cuts, "objective.cuts")
     numbers(config.evaluation.horizons, "evaluation.horizons")
-    check_scales(config.audit, config.evaluation)
-    check_split(config.audit)
+    check_audit(config.audit, config.evaluation)
     pairs(config.data.components, "data.components")
     sizes(config.model.layers, "model.layers")
     check_modalities(config.data)

@@ -29,14 +29,16 @@ def needs_embeddings(audit: AuditConfig, modalities: tuple[str, ...]) -> bool:
     return audit.background == EMBEDDING_MEAN and len(modalities) > 1
 
 
-def check_scales(audit: AuditConfig, evaluation: EvaluationConfig) -> None:
-    """Raise unless `audit.scales` names known scales, and there is a time to read them at.
+def check_audit(audit: AuditConfig, evaluation: EvaluationConfig) -> None:
+    """Raise unless the words of the audit's settings fit together.
 
     Raises:
-        ConfigError: A scale is not known, or there is no horizon.
+        ConfigError: A scale is not known, or there is no time to read it at; or a run that trains
+            is to audit another split than its test patients.
 
     Source: own.
     """
+    _check_split(audit)
     for scale in names(audit.scales):
         if scale not in SCALES:
             raise ConfigError(
@@ -50,14 +52,8 @@ def check_scales(audit: AuditConfig, evaluation: EvaluationConfig) -> None:
         )
 
 
-def check_split(audit: AuditConfig) -> None:
-    """Raise unless a run's own audit is of its test patients.
-
-    Raises:
-        ConfigError: Another split is named, and no finished model.
-
-    Source: own.
-    """
+def _check_split(audit: AuditConfig) -> None:
+    """Raise unless a run's own audit is of its test patients."""
     if audit.split != "test" and not audit.model_file:
         raise ConfigError(
             f"audit.split must be test in a run that trains, got '{audit.split}'. Audit the "

@@ -195,4 +195,4 @@ class AlertsConfig:
     gain_below: float = 0.01
     """Gain in concordance that is too small to count: one pair in a hundred."""
     redundancy_above: float = 0.1
-    """Share of the score in which modalities take back what another said; 1 = never."""
+    """Share of the score in which a combination is below the sum of its parts; 1 = never."""

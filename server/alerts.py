@@ -151,8 +151,8 @@ def _redundancy(figures: Figures, place: Place, limits: AlertsConfig) -> Iterato
     if found["low"] > limits.redundancy_above:
         told = (
             f"redundancy is {_shares(found)} of the score, more than "
-            f"{_percent(limits.redundancy_above)}: the modalities repeat one another, and their "
-            "combination takes back what each of them says."
+            f"{_percent(limits.redundancy_above)}: there the combination predicts a lower risk "
+            "than the sum of its parts."
         )
         yield place.alert("redundancy", found, limits.redundancy_above, told)
 

@@ -120,7 +120,7 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
     """
     words = reference.yardstick.to_words() | progress.asked(best=True)
     audited = len(company.plan.modalities) > 1
-    words |= {"plan": company.plan_text, "split": "test", "audit": audited}
+    words |= {"plan": company.plan_text, "split": "test", "audit": audited, "closing": True}
     content = request(words, model=progress.best, arrays=reference.background or None)
     modalities, number = company.plan.modalities, company.config.audit.bootstrap
     check = readable(reference.yardstick, modalities, number)

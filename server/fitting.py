@@ -75,20 +75,16 @@ def objection(member: Member, finished: FinishedModel) -> str | None:
 
     Returns:
         A sentence without its full stop. A site of the model's run must hold the very data and
-        splits it had then, or training patients could pass as test patients; of a new site all
-        patients are new to the model.
+        splits it had then, or training patients could pass as test patients. Sites are known by
+        name: one that was not in the run is taken as new, and the audit says that it was not.
 
     Source: own.
     """
-    own, now = finished.data.get(member.name), member.fingerprint
-    if own is not None and own != now:
+    if finished.data.get(member.name, member.fingerprint) != member.fingerprint:
         return (
             "its data or splits are not those that the model was trained with, so its training "
             "patients could pass as test patients"
         )
-    twins = [name for name, known in finished.data.items() if known == now and own is None]
-    if twins:
-        return f"it holds the data of site {twins[0]} of the model's run under another name"
     return _misfit(member, finished)
 
 

@@ -80,7 +80,7 @@ def reaudit(grid: Grid, config: RunConfig) -> dict[str, Any]:
     _check_auditable(finished)
     visit = _open(grid, config, finished)
     answers, failures = _ask(visit)
-    audit = collect(answers, finished.plan.modalities)
+    audit = collect(answers, finished.plan.modalities, config.audit.bootstrap)
     visit = replace(visit, absent=[*visit.absent, *failures])
     if not audit.tallies:
         raise _nobody(visit.absent, audit)
@@ -118,9 +118,10 @@ def _ask(visit: Revisit) -> tuple[list[Answer], list[Failure]]:
     """Return the sites' audits of the model, and who sent none."""
     company, finished = visit.company, visit.finished
     background = _background(visit)
-    words = visit.words | {"split": company.config.audit.split, "audit": True}
+    settings, modalities = company.config.audit, company.plan.modalities
+    words = visit.words | {"split": settings.split, "audit": True, "closing": True}
     content = request(words, model=finished.arrays, arrays=background or None)
-    check = readable(company.yardstick(0.0, 1.0), company.plan.modalities)
+    check = readable(company.yardstick(0.0, 1.0), modalities, settings.bootstrap)
     return company.inbox.ask("evaluate", content, company.everyone, check)
 
 

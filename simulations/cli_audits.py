@@ -31,7 +31,9 @@ def add_audits(add: AddCommand, show: Callable[[str], int]) -> None:
         help="v(), v(a), v(b), v(a+b), ...[, time, event, site]",
     )
     parser = add(
-        "audit", lambda parsed: show(_audit(parsed)), "audit a finished model again, on any background"
+        "audit",
+        lambda parsed: show(_audit(parsed)),
+        "audit a finished model again, on any background",
     )
     parser.add_argument("--model-file", type=Path, required=True, help="a run's model.safetensors")
     parser.add_argument("--sites", type=Path, required=True, help="folder of site folders")

@@ -112,28 +112,15 @@ def _copied(message: Message) -> Message:
     return twin
 
 
-<<<<<<< HEAD
 def site_nodes(config: RunConfig) -> list[dict[str, str | bool]]:
-    """Return each simulated site's node config; what it keeps lies with the run.
-=======
-def site_nodes(config: RunConfig) -> list[dict[str, str]]:
     """Return each simulated site's node config; what it keeps lies with the model's run.
->>>>>>> 24192f6 (wip)
 
     Source: own.
     """
     finished = config.audit.model_file
     kept = Path(finished).parent if finished else Path(config.out)
     return [
-<<<<<<< HEAD
-        {
-            "site": str(folder),
-            "state": str(simulated_state(Path(config.out), folder)),
-            "simulated": True,
-        }
-=======
-        {"site": str(folder), "state": str(simulated_state(kept, folder))}
->>>>>>> 24192f6 (wip)
+        {"site": str(folder), "state": str(simulated_state(kept, folder)), "simulated": True}
         for folder in site_folders(Path(config.sites))
     ]
 

@@ -125,6 +125,7 @@ tr.unsure .point, tr.unsure .arrow { fill: #aab3bc; }
 .band.k0, .dot.k0 { fill: var(--k0); } .band.k1, .dot.k1 { fill: var(--k1); }
 .band.k2, .dot.k2 { fill: var(--k2); } .band.k3, .dot.k3 { fill: var(--k3); }
 .band.k4, .dot.k4 { fill: var(--k4); } .band.k5, .dot.k5 { fill: var(--k5); }
+path.band { stroke: none; }
 .dot.g0 { fill: var(--g0); }
 .c0 { background: var(--k0); } .c1 { background: var(--k1); } .c2 { background: var(--k2); }
 .c3 { background: var(--k3); } .c4 { background: var(--k4); } .c5 { background: var(--k5); }
@@ -133,6 +134,7 @@ tr.unsure .point, tr.unsure .arrow { fill: #aab3bc; }
 .ink-g0 { color: var(--g0); }
 .small-multiples td, .small-multiples tbody th { vertical-align: middle; padding-top: 2px;
   padding-bottom: 2px; }
+.rounds th:first-child { min-width: 0; }
 .spark { white-space: nowrap; }
 .spark svg { vertical-align: middle; margin-right: 8px; }
 .spark > span { font-size: 13px; display: inline-block; vertical-align: middle; }

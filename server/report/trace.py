@@ -15,11 +15,8 @@ Point: TypeAlias = tuple[Number, Number | None, Number | None, Number | None]
 MOST = 24
 """Audited rounds that the pictures and the table show; of more, so many evenly spaced ones."""
 
-SMALL = Axis(0.0, 1.0, 4.0, 146.0), Axis(0.0, 1.0, 36.0, 4.0)
-"""Places in px of a site's small picture; its ranges are set by what is shown."""
-
-HIGH = 40
-"""Height in px of a site's small picture."""
+WIDE, HIGH = 150, 52
+"""Size in px of a site's small picture."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,7 @@ class Measure:
         lines: Name, colour and how to read it off a round, for one site or None = all sites.
         low: Lower end of its axis at most.
         high: Upper end of its axis at least.
+        top: Its largest possible value.
 
     Source: own.
     """
@@ -39,6 +37,7 @@ class Measure:
     lines: Sequence[tuple[str, str, Callable[[Round, str | None], Point]]]
     low: float
     high: float
+    top: float
 
 
 def trace(result: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -61,10 +60,12 @@ def trace(result: Mapping[str, Any]) -> dict[str, Any] | None:
     measures = _measures(modalities)
     rounds = Axis(audited[0]["round"], max(audited[-1]["round"], audited[0]["round"] + 1), 0.0, 1.0)
     names = [site["name"] for site in shown[-1]["audit"].get("sites", ())]
+    ranges = [_range(shown, one, [None, *names]) for one in measures]
+    frames = [_small(rounds, *ends) for ends in ranges]
     return {
         "panels": [_panel(shown, one, rounds) for one in measures],
-        "sites": _sites(shown, measures, rounds, names),
-        "ranges": [_range(shown, one, [None, *names]) for one in measures],
+        "sites": [_row(shown, measures, frames, name) for name in (None, *names)],
+        "ranges": ranges,
         "table": list(_table(shown, modalities)),
         "legend": [modality(name) for name in modalities],
         "left_out": len(audited) - len(shown),
@@ -86,14 +87,20 @@ def _measures(modalities: Sequence[str]) -> tuple[Measure, ...]:
         (modality(name), f"k{index}", _share(name)) for index, name in enumerate(modalities, 1)
     ]
     return (
-        Measure("Together (interaction)", [("together", "k0", _share("interaction"))], 0.0, 0.05),
-        Measure("Each alone", alone, 0.0, 1.0),
-        Measure("Concordance", [("concordance", "g0", _ranking)], 0.4, 0.8),
+        Measure(
+            "Together (interaction), %",
+            [("together", "k0", _share("interaction"))],
+            0.0,
+            5.0,
+            100.0,
+        ),
+        Measure("Each alone, %", alone, 0.0, 5.0, 100.0),
+        Measure("Concordance", [("concordance", "g0", _ranking)], 0.4, 0.8, 1.0),
     )
 
 
 def _share(name: str) -> Callable[[Round, str | None], Point]:
-    """Return how a primary share is read off a round."""
+    """Return how a primary share is read off a round, in percent."""
 
     def read(entry: Round, site: str | None) -> Point:
         figures = _of_site(entry["audit"].get("sites", ()), site) if site else entry["audit"]
@@ -101,9 +108,10 @@ def _share(name: str) -> Callable[[Round, str | None], Point]:
         value, low, high = local.get(name), local.get("low"), local.get("high")
         if name != "interaction":
             error = local.get("standard_errors", {}).get(name)
-            half = None if value is None or error is None else Z95 * error
-            low = None if half is None else max(0.0, value - half)
-            high = None if half is None else min(1.0, value + half)
+            unknown = value is None or error is None
+            low = None if unknown else max(0.0, value - Z95 * error)
+            high = None if unknown else min(1.0, value + Z95 * error)
+        value, low, high = (None if end is None else 100 * end for end in (value, low, high))
         return entry["round"], value, low, high
 
     return read
@@ -129,14 +137,11 @@ def _points(shown: Sequence[Round], line: Any, site: str | None) -> list[Point]:
 def _range(
     shown: Sequence[Round], measure: Measure, sites: Sequence[str | None]
 ) -> tuple[float, float]:
-    """Return the ends of an axis on which all lines of some sites, but not all bands, fit."""
+    """Return the ends of an axis on which the lines and bands of some sites fit."""
     points = [p for site in sites for line in measure.lines for p in _points(shown, line, site)]
-    whole = [p for line in measure.lines for p in _points(shown, line, None)]
-    known = [p[1] for p in points if p[1] is not None]
-    ends = [end for p in whole for end in p[2:] if end is not None]
-    low = min([measure.low, *known, *ends])
-    high = max([measure.high, *known, *ends])
-    return max(0.0, low), min(1.0, high)
+    ends = [end for point in points for end in point[1:] if end is not None]
+    low, high = min([measure.low, *ends]), max([measure.high, *ends])
+    return max(0.0, low), min(measure.top, high)
 
 
 def _panel(shown: Sequence[Round], measure: Measure, rounds: Axis) -> dict[str, Any]:
@@ -147,23 +152,23 @@ def _panel(shown: Sequence[Round], measure: Measure, rounds: Axis) -> dict[str, 
     return {"title": measure.title, "frame": frame, "lines": list(_lines(shown, measure, frame))}
 
 
-def _sites(
-    shown: Sequence[Round], measures: Sequence[Measure], rounds: Axis, names: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Return a row of small pictures for all sites together and for each, on the same axes."""
-    rows = []
-    for name in (None, *names):
-        cells = []
-        for measure in measures:
-            low, high = _range(shown, measure, [None, *names])
-            across, upwards = SMALL
-            x = Axis(rounds.low, rounds.high, across.start, across.end)
-            frame = Frame(x, Axis(low, high, upwards.start, upwards.end), "", "", 150, HIGH)
-            cells.append({"lines": list(_lines(shown, measure, frame, name)), "frame": frame})
-        last = _of_site(shown[-1]["audit"].get("sites", ()), name) if name else shown[-1]["audit"]
-        patients = last["patients"] if last else 0
-        rows.append({"name": name or "All sites together", "patients": patients, "cells": cells})
-    return rows
+def _small(rounds: Axis, low: float, high: float) -> Frame:
+    """Return the frame of a small picture; all sites share it."""
+    axes = Axis(rounds.low, rounds.high, 4.0, WIDE - 4.0), Axis(low, high, HIGH - 4.0, 4.0)
+    return Frame(*axes, "", "", WIDE, HIGH)
+
+
+def _row(
+    shown: Sequence[Round], measures: Sequence[Measure], frames: Sequence[Frame], name: str | None
+) -> dict[str, Any]:
+    """Return small pictures of one site, or of all together."""
+    last = _of_site(shown[-1]["audit"].get("sites", ()), name) if name else shown[-1]["audit"]
+    cells = [
+        {"lines": list(_lines(shown, measure, frame, name)), "frame": frame}
+        for measure, frame in zip(measures, frames, strict=True)
+    ]
+    patients = last["patients"] if last else 0
+    return {"name": name or "All sites together", "patients": patients, "cells": cells}
 
 
 def _lines(

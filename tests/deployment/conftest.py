@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from fusion.config import RunConfig, from_toml
-from simulations.programs import Programs, free_ports
 from server.submission import to_toml
+from simulations.programs import Programs, free_ports
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^ *```(?:sh|toml) (\S+)\n(.*?)^ *```$", re.M | re.S)

@@ -10,11 +10,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from fusion.config import RunConfig
+from server.submission import to_toml
 from simulations import ray_engine
 from simulations.cli import main
 from simulations.federation import run_inline
 from simulations.programs import Programs, free_ports
-from server.submission import to_toml
 
 
 @pytest.fixture

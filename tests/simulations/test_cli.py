@@ -253,3 +253,52 @@ def test_what_does_not_exist_is_a_sentence(words, capsys, tmp_path, monkeypatch)
     assert main(words) == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def audit_words(finished, hospitals, out, *more):
+    model = str(finished.folder / "model.safetensors")
+    words = ["audit", "--model-file", model, "--sites", str(hospitals), "--out", str(out)]
+    return [*words, *more]
+
+
+def test_a_finished_model_is_audited_again(finished, hospitals, tmp_path, capsys):
+    out = tmp_path / "again"
+    assert main(audit_words(finished, hospitals, out, "--json")) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert told["audit"] == finished.result["audit"]
+    assert json.loads((out / "audit.json").read_text()) == told
+    assert sorted(path.name for path in out.iterdir()) == ["audit.json", "report.html"]
+    assert "audited again" in (out / "report.html").read_text()
+
+
+def test_a_re_audit_tells_sites_shares_and_the_report(finished, hospitals, tmp_path, capsys):
+    words = audit_words(finished, hospitals, tmp_path / "zero", "--set", "audit.background=zero")
+    assert main([*words, "--split", "train"]) == 0
+    told = capsys.readouterr().out
+    assert "hidden modalities replaced by zero" in told
+    assert "train patients" in told
+    assert all(name in told for name in ("bergen", "lyon", "porto", "all sites"))
+    assert f"Report: {tmp_path / 'zero' / 'report.html'}" in told
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--split", "tset"], "audit.split must be one of test, validation, train, got 'tset'"),
+        (["--set", "seed=3"], "must keep the settings of its model, got seed = 3"),
+        (["--set", "audit.background=mean"], "audit.background must be one of"),
+        (["--set", "zero"], "--set must be KEY=VALUE, got 'zero'"),
+        (["--model-file", "nowhere"], "Model file must exist, got 'nowhere'"),
+        (["--sites", "nowhere"], "Sites must be a folder of site folders"),
+    ],
+)
+def test_a_wrong_re_audit_is_a_sentence(finished, hospitals, tmp_path, capsys, more, told):
+    assert main([*audit_words(finished, hospitals, tmp_path / "out"), *more]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_re_audit_overwrites_nothing(finished, hospitals, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("mine")
+    assert main(audit_words(finished, hospitals, tmp_path)) == 2
+    assert "Output folder must be new or empty" in capsys.readouterr().err

@@ -7,9 +7,9 @@ import pytest
 
 from fusion.config import RunConfig, flatten, from_flat
 from fusion.errors import ConfigError
+from server.submission import to_toml
 from simulations import ray_engine
 from simulations.cli import main
-from server.submission import to_toml
 from simulations.ray_engine import run_ray
 
 

@@ -36,7 +36,7 @@ TEMPLATE = """\
 <tbody>
 {% for site in result.sites %}
 <tr><th scope="row">{{ site.name }}</th>
-<td>{{ "yes, with the same data" if site.in_run else "no: all its patients are new" }}</td>
+<td>{{ "yes, with the same data and splits" if site.in_run else "no, not under this name" }}</td>
 <td class="num">{{ site.patients.total | number(0) }}</td>
 <td class="num">{{ site.patients[result.audit.split] | number(0) }}</td></tr>
 {% endfor %}

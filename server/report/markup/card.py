@@ -72,6 +72,11 @@ over {{ card.together.patients | count("test patient") }} who have all of them.<
 {% else %}
 <p>{{ card.together.reason | sentence }}</p>
 {% endif %}
+{% set raised = alerts.closing | length + alerts.rounds | length + alerts.more %}
+{% if raised %}
+<p><b>{{ raised | count("alert") }}</b> on how it does so
+{{ "stands" if raised == 1 else "stand" }} with <a href="#audit">the use of the data</a>.</p>
+{% endif %}
 <h2>For whom, and for what</h2>
 <p>For research at the sites that took part and by those who compare methods. It is not a medical
 device and must not decide on the care of a patient.</p>

@@ -59,8 +59,8 @@ only.{% endif %}</p>
 </div>
 </section>
 <div class="wide">
-<table>
-<thead><tr><th scope="col" class="num">Round</th><th scope="col" class="num">Patients</th>
+<table class="rounds">
+<thead><tr><th scope="col">Round</th><th scope="col" class="num">Patients</th>
 <th scope="col" class="num">Together</th><th scope="col" class="num">95% interval</th>
 {% for name in trace.legend %}
 <th scope="col" class="num">{{ name | capitalize }}</th>
@@ -69,7 +69,7 @@ only.{% endif %}</p>
 <th scope="col" class="num">95% interval</th></tr></thead>
 <tbody>
 {% for row in trace.table %}
-<tr><td class="num">{{ row.round }}</td><td class="num">{{ row.patients | number(0) }}</td>
+<tr><th scope="row">{{ row.round }}</th><td class="num">{{ row.patients | number(0) }}</td>
 <td class="num strong">{{ row.figure.value | percent }}</td>
 <td class="num">{{ row.figure | percent_interval }}</td>
 {% for share in row.shares %}
@@ -89,12 +89,9 @@ only.{% endif %}</p>
 <thead><tr><th scope="col">Site</th><th scope="col" class="num">Patients</th>
 {% for panel in trace.panels %}
 <th scope="col">{{ panel.title }}<br><span class="muted">
-{%- if loop.last -%}
-{{ trace.ranges[loop.index0][0] | number(2) }} to {{ trace.ranges[loop.index0][1] | number(2) }}
-{%- else -%}
-{{ (100 * trace.ranges[loop.index0][0]) | number(0) }} to
-{{ trace.ranges[loop.index0][1] | percent(0) }}
-{%- endif %}</span></th>
+{%- set digits = 2 if loop.last else 0 -%}
+{{ trace.ranges[loop.index0][0] | number(digits) }} to
+{{ trace.ranges[loop.index0][1] | number(digits) }}</span></th>
 {% endfor %}
 </tr></thead>
 <tbody>
@@ -111,8 +108,7 @@ only.{% endif %}</p>
 {{ lines(cell) }}
 </svg><span>{% for line in cell.lines %}
 <span class="ink-{{ line.kind }}">
-{%- if loop.last and line.kind == "g0" %}{{ line.last | number }}
-{%- else %}{{ line.last | percent(0) }}{% endif %}</span>{{ " " if not loop.last }}
+{{- line.last | number(3 if line.kind == "g0" else 0) }}</span>{{ " " if not loop.last }}
 {%- endfor %}</span>
 {% else %}
 <span class="absent">no figure</span>
