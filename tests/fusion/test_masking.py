@@ -25,3 +25,9 @@ def test_no_background_but_four():
         ConfigError, match=r"embedding-mean, input-mean, zero, marginal, got 'mean'"
     ):
         from_flat({"audit.background": "mean"})
+
+
+def test_a_run_that_trains_audits_its_test_patients():
+    with pytest.raises(ConfigError, match=r"must be test in a run that trains, got 'train'\. Aud"):
+        from_flat({"audit.split": "train"})
+    assert from_flat({"audit.split": "train", "audit.model-file": "m"}).audit.split == "train"
