@@ -136,11 +136,8 @@ BELOW: Mapping[str, float] = {
 }  # fmt: skip
 """Bound that a number must stay under."""
 
-AT_MOST: Mapping[str, float] = {
-    "alerts.collapse-below": 1, "alerts.divergence-above": 1, "alerts.interaction-above": 1,
-    "alerts.growth-above": 1, "alerts.gain-below": 1, "alerts.redundancy-above": 1,
-}  # fmt: skip
-"""Largest value of a number that may reach its bound."""
+AT_MOST: Mapping[str, float] = {key: 1 for key in AT_LEAST if key.startswith("alerts.")}
+"""Largest value of each share that may reach it."""
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Scalar]:
