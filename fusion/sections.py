@@ -17,7 +17,7 @@ class ModelConfig:
     layers: str = ""
     """Widths of the head's hidden layers, comma-separated (mif); empty = one of `hidden`."""
     heads: int = 4
-    """Attention heads (cross_attention), affinities averaged (mif)."""
+    """Attention heads; affinities averaged (mif)."""
     rank: int = 16
     """Rank of the bilinear factors (bilinear)."""
     dropout: float = 0.25
@@ -33,7 +33,8 @@ class ModelConfig:
     patch_tokens: int = 144
     """Patches that are tokens themselves; of more, a fixed sample (subspace: a square number)."""
     groups: str = "default"
-    """Groups of genes (subspace): the coordinator's csv of gene, group, or `default`."""
+    """Groups of genes, for models that read them: the coordinator's csv of gene, group, or
+    `default`."""
     ungrouped: str = "leave-out"
     """Genes in no group: `leave-out`, or `group` = they are a group of their own."""
     consistency: float = 0.5

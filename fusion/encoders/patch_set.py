@@ -14,6 +14,9 @@ from fusion.types import Bags, Tokens
 LAST = 1 << 62
 """Stands for a place without a patch; no patch has so large a number. Exact as a float64."""
 
+FAINT = 1e-12
+"""Least share of a patch where attention weighs it, so that the logarithm is finite."""
+
 BLOCK = 64
 """Features turned into integers at once, so that a large bag is not copied in 64 bits."""
 
@@ -114,6 +117,21 @@ def presence(
     Source: own.
     """
     return tokens[..., :-1], (1 - tokens[..., -1]).clamp(0, 1)
+
+
+def present_mean(
+    tokens: Tokens, present: Float[Tensor, "patient token"]
+) -> Float[Tensor, "patient width"]:
+    """Return the mean of the tokens that are there; 0 where none is.
+
+    Args:
+        tokens: Of patients.
+        present: How much each counts, from 0 to 1.
+
+    Source: own.
+    """
+    total = (tokens * present[..., None]).sum(1)
+    return total / present.sum(1, keepdim=True).clamp(min=1)
 
 
 def _numbers(features: Float[Tensor, "patient patch feature"]) -> Int64[Tensor, "patient patch"]:

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fusion.encoders.patch_set import FAINT
 from fusion.errors import ConfigError
 from fusion.models.base import AbstractFusion, Embeddings, Shapes
 from fusion.models.head import RiskHead
@@ -28,10 +29,24 @@ class Attention(nn.Module):
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self.value, self.output = nn.Linear(width, width), nn.Linear(width, width)
 
-    def forward(self, tokens: Tokens, context: Float[Tensor, "patient other width"]) -> Tokens:
-        """Return, for each of `tokens`, what it gathers from `context`."""
+    def forward(
+        self,
+        tokens: Tokens,
+        context: Float[Tensor, "patient other width"],
+        counted: Float[Tensor, "patient other"] | None = None,
+    ) -> Tokens:
+        """Return, for each of `tokens`, what it gathers from `context`.
+
+        Args:
+            tokens: Those that look.
+            context: What they look at.
+            counted: How much each of `context` counts, from 0 to 1; None = fully.
+        """
         queries, keys = self._split(self.query(tokens)), self._split(self.key(context))
-        weights = torch.softmax(queries @ keys.transpose(-1, -2) * self.scale, -1)
+        scores = queries @ keys.transpose(-1, -2) * self.scale
+        if counted is not None:
+            scores = scores + torch.log(counted.clamp(min=FAINT))[:, None, None]
+        weights = torch.softmax(scores, -1)
         gathered = weights @ self._split(self.value(context))
         return self.output(gathered.transpose(1, 2).flatten(2))
 
@@ -62,11 +77,7 @@ class CrossAttention(AbstractFusion):
         self, shapes: Shapes, *, width: int, heads: int, hidden: int, dropout: float
     ) -> None:
         super().__init__()
-        if width % heads:
-            raise ConfigError(
-                f"model.heads must divide model.hidden, got {heads} and {width}. "
-                f"Set model.hidden to {heads * -(-width // heads)}."
-            )
+        check_heads(heads, width, "model.hidden")
         self.projections = nn.ModuleDict(
             {name: nn.Linear(shape.width, width) for name, shape in shapes.items()}
         )
@@ -88,3 +99,23 @@ def _others(tokens: Embeddings, name: str) -> Tensor:
     """Return the tokens of every modality but `name`, one after the other."""
     others = [value for other, value in tokens.items() if other != name]
     return torch.cat(others, 1) if len(others) > 1 else others[0]
+
+
+def check_heads(heads: int, width: int, setting: str) -> None:
+    """Raise unless the heads share the width evenly.
+
+    Args:
+        heads: Attention heads.
+        width: Of a token.
+        setting: Which decides the width.
+
+    Raises:
+        ConfigError: They do not.
+
+    Source: own.
+    """
+    if width % heads:
+        raise ConfigError(
+            f"model.heads must divide {setting}, got {heads} and {width}. "
+            f"Set {setting} to {heads * -(-width // heads)}."
+        )

@@ -20,7 +20,9 @@ from fusion.models.early import Early
 from fusion.models.gated import Gated
 from fusion.models.late import Late
 from fusion.models.linear import Linear
+from fusion.models.mcat import Mcat
 from fusion.models.mif import Mif, PublishedMif, mif_encoder
+from fusion.models.pathway_tokens import PathwayTokens
 from fusion.models.subspace import SubspaceFusion
 from fusion.models.unimodal import Unimodal
 from fusion.registry import Registry
@@ -67,6 +69,19 @@ class ModelEntry:
     at_most: int = MOST
     norms: tuple[str, ...] = ("layer",)
     head: str = "head"
+
+
+def _patches(_: str, width: int, config: ModelConfig) -> AbstractEncoder:
+    """Return an encoder into patches as wide as the tokens of the groups of genes."""
+    size = {"tokens": config.patch_tokens, "width": config.width}
+    return PatchSet(width, **size, dropout=config.input_dropout)
+
+
+def _groups(places: Places, config: ModelConfig) -> AbstractEncoder:
+    """Return a self-normalising network of two layers a group of genes."""
+    size = {"layers": (config.width,), "width": config.width}
+    dropout = {"input_dropout": config.input_dropout, "dropout": config.dropout}
+    return GroupEncoder(places.values(), **size, **dropout)  # type: ignore[arg-type]
 
 
 MODELS: Registry[ModelEntry] = Registry("model")
@@ -173,6 +188,34 @@ MODELS.add(
         ),
         signature="subspaces",
         ordered=True,
+        takes=(SLIDES, OMICS),
+        at_least=2,
+    ),
+)
+MODELS.add(
+    "mcat",
+    ModelEntry(
+        title="Co-attention guided by genes",
+        paper="Chen et al., ICCV 2021",
+        fusion=lambda shapes, c: Mcat(shapes, heads=c.heads, hidden=c.hidden, dropout=c.dropout),
+        encoder=_patches,
+        grouped=_groups,
+        signature="functions",
+        takes=(SLIDES, OMICS),
+        at_least=2,
+    ),
+)
+MODELS.add(
+    "pathway_tokens",
+    ModelEntry(
+        title="Pathway tokens",
+        paper="in the spirit of Jaume et al., CVPR 2024",
+        fusion=lambda shapes, c: PathwayTokens(
+            shapes, heads=c.heads, hidden=c.hidden, dropout=c.dropout
+        ),
+        encoder=_patches,
+        grouped=_groups,
+        signature="pathways",
         takes=(SLIDES, OMICS),
         at_least=2,
     ),

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
 
 from fusion.encoders.dropout import PatientDropout
-from fusion.encoders.patch_set import presence
+from fusion.encoders.patch_set import FAINT, presence, present_mean
 from fusion.errors import ConfigError
 from fusion.modalities import OMICS, SLIDES
 from fusion.models.base import AbstractFusion, Embeddings, Outputs, Shapes
+from fusion.models.cross_attention import check_heads
 from fusion.types import LogHazards, Tokens
 
 KERNEL, STRIDE, PADDING = 6, 4, 1
@@ -19,9 +20,6 @@ KERNEL, STRIDE, PADDING = 6, 4, 1
 
 REACH = 1 / 3
 """Largest offset, as a share of the grid of keys: 4 of the 12 steps of the published grid."""
-
-FAINT = 1e-6
-"""Least share of real patches at a sampled position, so that its logarithm is finite."""
 
 
 class Sampled(NamedTuple):
@@ -165,8 +163,7 @@ class Subspace(nn.Module):
         tokens = self.join(torch.cat([patches, beside], 2))
         found = self.attention(self.before(tokens), self.before(patches), present)
         tokens = self.after(tokens + found.gathered)
-        total = (tokens * present[..., None]).sum(1)
-        mean = total / present.sum(1, keepdim=True).clamp(min=1)
+        mean = present_mean(tokens, present)
         return self.output(torch.tanh(self.pooler(mean))), found.offsets
 
 
@@ -272,8 +269,4 @@ def _check(cells: int, side: int, groups: int, width: int, heads: int) -> None:
             f"Model 'subspace' must have two groups of genes, got {groups}. Name two in the "
             "signature table, and leave model.ungrouped at leave-out."
         )
-    if width % heads:
-        raise ConfigError(
-            f"model.heads must divide model.width, got {heads} and {width}. "
-            f"Set model.width to {heads * -(-width // heads)}."
-        )
+    check_heads(heads, width, "model.width")

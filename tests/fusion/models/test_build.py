@@ -37,7 +37,8 @@ def test_a_model_without_published_configuration_says_which_have_one():
 
 
 def test_registered_names_are_the_methods_promised():
-    fusions = ["early", "late", "cross_attention", "bilinear", "gated", "mif", "subspace"]
+    fusions = ["early", "late", "cross_attention", "bilinear", "gated", "mif"]
+    fusions += ["subspace", "mcat", "pathway_tokens"]
     anchors = ["wsi_only", "omics_only", "abmil", "snn", "omics_linear", "linear"]
     assert list(MODELS) == [*fusions, *anchors]
 
