@@ -62,6 +62,13 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="kept between calls")
     parser.add_argument("--config", type=Path, help="settings in TOML")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--grid", action="append", default=[], metavar="KEY=VALUE,VALUE",
+        help="settings chosen in each fold on validation patients alone",
+    )  # fmt: skip
+    parser.add_argument(
+        "--ensemble", type=int, default=1, help="runs with different seeds, averaged"
+    )
     parser.add_argument("--against", default="", metavar="MODEL:SETTING", help="the baseline")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at most")
     parser.add_argument("--keep-models", action="store_true")
@@ -88,6 +95,7 @@ def _cross_validate(parsed: argparse.Namespace) -> "Outcome":
 
 def _planned(parsed: argparse.Namespace) -> dict:
     from fusion.models.entries import MODELS
+    from simulations.selection import read_grid
     from simulations.start import read_settings
 
     base = read_settings(RunConfig(), config=parsed.config, pairs=parsed.set)
@@ -98,6 +106,8 @@ def _planned(parsed: argparse.Namespace) -> dict:
         "base": base,
         "out": parsed.out.resolve(),
         "keep_models": parsed.keep_models,
+        "grid": read_grid(parsed.grid, base),
+        "members": parsed.ensemble,
     }
 
 

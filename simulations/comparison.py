@@ -46,7 +46,7 @@ def compare_sites(sites: Path, seeds: Sequence[int], plan: Plan, options: Option
     ]
     told = {"command": "compare", "data": [cohort.fingerprint for cohort in cohorts]}
     with held(plan.out):
-        keep_settings(plan.out, told, plan.base)
+        keep_settings(plan, told)
         return compare_folds(People(cohorts, hospital), folds, plan, options)
 
 

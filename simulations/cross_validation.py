@@ -86,7 +86,7 @@ def cross_validate(design: Design, plan: Plan, options: Options) -> Outcome:
             whole = _read(design, folder)
             people = _people(design, whole)
             folds = list(_folds(design, people, whole, plan.base))
-            keep_settings(plan.out, _told(design, whole.fingerprint, plan.base.seed), plan.base)
+            keep_settings(plan, _told(design, whole.fingerprint, plan.base.seed))
             return compare_folds(people, folds, plan, options)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

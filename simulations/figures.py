@@ -20,6 +20,9 @@ AVERAGED = (
 """Figures of `local` that are means over sites, weighted by training patients; so are the audit's,
 without their errors."""
 
+UNAUDITED = ("validation", "parameters", "train", "penalty", "steps", "seconds")
+"""What reference models and ensembles tell beside their test figures, as far as they have it."""
+
 Row = dict[str, Any]
 
 
@@ -53,9 +56,12 @@ def _row(trial: Trial) -> Row:
     told = {key: getattr(trial, key) for key in KEYS}
     told |= {"seed": trial.config.seed, "others": trial.others}
     result = trial.result()
-    if trial.model in REFERENCES:
-        chosen = {key: result[key] for key in ("validation", "parameters", "train", "penalty")}
-        return told | _tested(result) | chosen
+    if trial.search:
+        told["chosen"] = ", ".join(f"{key}={result['config'][key]}" for key in trial.search.grid)
+    if trial.model in REFERENCES or trial.members > 1:
+        found = {key: result[key] for key in UNAUDITED if key in result}
+        site = {"site": trial.site} if trial.site else {}
+        return told | site | dict.fromkeys(AVERAGED) | _tested(result) | found
     known = told | {"site": trial.site} if trial.site else told
     return known | _tested(result["evaluation"]["pooled"]) | _trained(result) | _own(trial, result)
 

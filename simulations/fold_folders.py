@@ -71,7 +71,7 @@ def write_fold(people: People, fold: Fold, folder: Path) -> None:
     """Write a fold's site folders: `train/SITE`, `train/pooled`, `test/SITE-test`, `everyone`.
 
     Every setting trains on some of `train` and is judged on all of `test`, the same folders each
-    time. Bags are links.
+    time: links to them are its `view`. Its `blind` has the trainers alone. Bags are links.
 
     Args:
         people: All patients.
@@ -120,9 +120,11 @@ def view_of(setting: str, site: str) -> str:
 
 
 def _view(folder: Path, name: str, trainers: Sequence[str]) -> None:
-    """Write a folder of links to some trainers and all test sites."""
-    view = folder / f"view-{name}"
-    view.mkdir()
+    """Write a folder of links to some trainers and all test sites, and one without the latter."""
     chosen = [POOLED] if name == "pooled" else [f"train/{trainer}" for trainer in trainers]
-    for place in [*chosen, *(f"test/{path.name}" for path in (folder / "test").iterdir())]:
-        (view / Path(place).name).symlink_to(Path("..") / place)
+    tests = [f"test/{path.name}" for path in (folder / "test").iterdir()]
+    for kind, places in (("view", [*chosen, *tests]), ("blind", chosen)):
+        view = folder / f"{kind}-{name}"
+        view.mkdir()
+        for place in places:
+            (view / Path(place).name).symlink_to(Path("..") / place)

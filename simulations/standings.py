@@ -20,7 +20,8 @@ COMPARED = ("concordance", "within", "brier")
 COLUMNS = (
     "seed", "concordance", "low", "high", "own_concordance", "within", "uno", "brier",
     "interaction", "interaction_se", "r2_additive", "validation", "round", "steps", "parameters",
-    "penalty", "train", "others", "test", "test_events", "sites", "sites_alone", "seconds",
+    "penalty", "chosen", "train", "others", "test", "test_events", "sites", "sites_alone",
+    "seconds",
 )  # fmt: skip
 """Columns of runs.csv after those that name a row."""
 

@@ -89,6 +89,8 @@ def check_plan(plan: Plan, against: str) -> str:
         for model in plan.models
         for setting in (("pooled",) if model in REFERENCES else plan.settings)
     ]
+    if plan.members < 1:
+        raise ConfigError(f"--ensemble must be >= 1, got {plan.members}. Raise it.")
     return check_against(against, entries)
 
 
@@ -120,20 +122,22 @@ def held(out: Path) -> Iterator[None]:
                 shutil.rmtree(out)
 
 
-def keep_settings(out: Path, told: Mapping[str, Any], base: RunConfig) -> None:
+def keep_settings(plan: Plan, told: Mapping[str, Any]) -> None:
     """Write what shapes the results on the first call; afterwards it must be the same.
 
     Args:
-        out: Folder that everything is written to.
+        plan: Settings of the runs, and the folder that everything is written to.
         told: What shapes the folds.
-        base: Settings of the runs.
 
     Raises:
         ConfigError: The folder holds results of other settings.
 
     Source: own.
     """
-    now, file = {**told, **_shaping(base)}, out / "settings.json"
+    now, out = {**told, **_shaping(plan.base)}, plan.out
+    now |= {f"grid {key}": ",".join(values) for key, values in plan.grid.items()}
+    now |= {"ensemble": plan.members} if plan.members > 1 else {}
+    file = out / "settings.json"
     if not file.is_file():
         write_atomically(file, json.dumps(now, indent=2).encode())
         return

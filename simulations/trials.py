@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from fusion.errors import FederationError
 from fusion.readers.cohort import read_cohort
 from fusion.training.checkpoint import write_atomically
 from server.folder import RESULT
+from simulations.ensemble import judge_ensemble
 from simulations.federation import run_inline
 from simulations.fold_folders import view_of
 from simulations.folds import Fold
 from simulations.rivals import REFERENCES, judge_reference
+from simulations.selection import Search, select
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Trial:
         others: Patients of the fold who do not test.
         config: Settings of the run; `out` is where the result is kept.
         keep_model: Whether more than result.json stays: model, report and checkpoint.
+        search: What is tried before, on validation patients; None = the settings are as they are.
+        members: Runs of an ensemble; 1 = a single run.
     """
 
     protocol: str
@@ -46,6 +50,8 @@ class Trial:
     others: int
     config: RunConfig
     keep_model: bool = False
+    search: Search | None = None
+    members: int = 1
 
     @property
     def folder(self) -> Path:
@@ -85,6 +91,8 @@ class Plan:
         base: Settings of every run.
         out: Folder that everything is written to.
         keep_models: Whether each run's model, report and checkpoint stay.
+        grid: Settings with the values among which validation chooses, in each run anew.
+        members: Runs of an ensemble, with different seeds; 1 = none.
     """
 
     models: Sequence[str]
@@ -92,6 +100,8 @@ class Plan:
     base: RunConfig
     out: Path
     keep_models: bool = False
+    grid: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    members: int = 1
 
     def trials(self, fold: Fold, *, able: Mapping[str, str]) -> Iterator[Trial]:
         """Yield the trials of a fold.
@@ -114,7 +124,10 @@ class Plan:
         return self.out / "sites" / fold
 
     def _trial(self, fold: Fold, model: str, setting: str, site: str) -> Trial:
-        base, name = self.base, fold.name
+        base, name, view = self.base, fold.name, view_of(setting, site)
+        place = Path(name) / setting / model / site
+        blind = self.sites(name) / f"blind-{view}"
+        network = model not in REFERENCES
         federation = base.federation
         if setting != "federated":
             federation = replace(federation, strategy="fedavg", min_sites=1)
@@ -122,9 +135,9 @@ class Plan:
             base,
             seed=fold.seed,
             resume=False,
-            sites=str(self.sites(name) / f"view-{view_of(setting, site)}"),
-            out=str(self.out / "runs" / name / setting / model / site),
-            model=base.model if model in REFERENCES else replace(base.model, name=model),
+            sites=str(self.sites(name) / f"view-{view}"),
+            out=str(self.out / "runs" / place),
+            model=replace(base.model, name=model) if network else base.model,
             split=replace(base.split, validation=0.0, test=0.0, hold_out=""),
             federation=federation,
         )
@@ -139,6 +152,10 @@ class Plan:
             others=int((~fold.tests).sum()),
             config=config,
             keep_model=self.keep_models,
+            search=Search(self.grid, blind, self.out / "selection" / place)
+            if self.grid and network
+            else None,
+            members=self.members if network else 1,
         )
 
 
@@ -161,20 +178,32 @@ def conduct(trial: Trial) -> None:
     partial = trial.folder.with_name(f".{trial.folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    config = replace(_settled(trial), out=str(partial))
     if trial.model in REFERENCES:
-        cohorts = [read_cohort(folder) for folder in site_folders(Path(trial.config.sites))]
+        cohorts = [read_cohort(folder) for folder in site_folders(Path(config.sites))]
         trainers_first = sorted(cohorts, key=lambda cohort: cohort.role != "train")
-        found = judge_reference(trial.model, trainers_first, trial.config)
-        write_atomically(partial / RESULT, json.dumps(found, indent=2).encode())
+        _write(judge_reference(trial.model, trainers_first, config), partial)
+    elif trial.members > 1:
+        _write(judge_ensemble(config, trial.members), partial)
     else:
-        run_inline(replace(trial.config, out=str(partial)))
+        run_inline(config)
         _check_all_judged(trial, json.loads((partial / RESULT).read_text(encoding="utf-8")))
     if not trial.keep_model:
         for path in partial.iterdir():
-            if path.name != RESULT:
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != RESULT:
                 path.unlink()
     shutil.rmtree(trial.folder, ignore_errors=True)
     partial.replace(trial.folder)
+
+
+def _settled(trial: Trial) -> RunConfig:
+    return select(trial.config, trial.search) if trial.search else trial.config
+
+
+def _write(found: Mapping[str, Any], folder: Path) -> None:
+    write_atomically(folder / RESULT, json.dumps(found, indent=2).encode())
 
 
 def _check_all_judged(trial: Trial, result: Mapping[str, Any]) -> None:
