@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import stdtrit
 from torch import Tensor
 
-from fusion.interaction.estimates import Entry, absent, cochran, delta_method, figure, named, number
+from fusion.interaction.estimates import Entry, absent, delta_method, figure, named, number
 from fusion.interaction.formulas import (
     correlated,
     diagonal_of,
@@ -15,6 +15,7 @@ from fusion.interaction.formulas import (
     sizes_of_means,
     unexplained,
 )
+from fusion.interaction.heterogeneity import heterogeneity
 from fusion.interaction.quantities import coalition_names, pair_names
 from fusion.interaction.shares import SMALLEST
 from fusion.interaction.tallies import AuditTally
@@ -52,7 +53,7 @@ def audit_figures(tally: AuditTally, sites: Mapping[str, AuditTally]) -> dict[st
     """
     shares = _shares(tally)
     signs = tally.moments("signs")[0] * tally.count
-    between = {name: _shares(one) for name, one in sites.items() if one.count >= MIN_SITE_PATIENTS}
+    compared = {name: one for name, one in sites.items() if one.count >= MIN_SITE_PATIENTS}
     result = {
         "patients": int(tally.count),
         "excluded": int(tally.excluded),
@@ -67,9 +68,20 @@ def audit_figures(tally: AuditTally, sites: Mapping[str, AuditTally]) -> dict[st
         "dividends": _means(tally, "dividends", coalition_names(tally.modalities)),
         "dividend_sizes": _means(tally, "sizes", coalition_names(tally.modalities)),
         "concordance": _concordance(tally),
-        "heterogeneity": _heterogeneity(between, len(sites)),
+        "heterogeneity": heterogeneity(
+            {name: _comparable(one) for name, one in compared.items()},
+            tally.modalities,
+            given=len(sites),
+            least=MIN_SITE_PATIENTS,
+        ),
     }
     return result | {"reasons": _reasons(result)}
+
+
+def _comparable(tally: AuditTally) -> dict[str, Any]:
+    """Return the figures that are compared between sites."""
+    found = {"shares": _shares(tally), "signed": _signed(tally)}
+    return found | {"concordance": _concordance(tally)}
 
 
 def _shares(tally: AuditTally) -> dict[str, Entry]:
@@ -251,23 +263,6 @@ def _concordance(tally: AuditTally) -> Entry:
     values = np.append(values, values[0] - values[1])
     known = named(names, values, np.sqrt(tally.variance) / pairs)
     return known | {"comparable_pairs": int(pairs), "reason": None}
-
-
-def _heterogeneity(sites: Mapping[str, dict[str, Entry]], given: int) -> dict[str, Entry]:
-    """Return Cochran's Q and I^2 of each definition's interaction share, and of r2_additive."""
-    result = {}
-    for name in ("local", "ratio", "published", "moebius", "variance"):
-        figures = {s: (e[name]["value"], e[name]["standard_error"]) for s, e in sites.items()}
-        result[name] = cochran(figures, scale="log" if name == "variance" else "logit")
-    fits = {
-        site: (entry["variance"]["r2_additive"], entry["variance"]["r2_additive_standard_error"])
-        for site, entry in sites.items()
-    }
-    left_out = {"sites_left_out": given - len(sites), "min_patients": MIN_SITE_PATIENTS}
-    return {
-        name: entry | left_out
-        for name, entry in (result | {"r2_additive": cochran(fits, scale="logit")}).items()
-    }
 
 
 def _reasons(result: dict[str, Any]) -> list[str]:

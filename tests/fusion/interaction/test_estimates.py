@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chi2
 
 from fusion.interaction.estimates import absent, cochran, delta_method, figure, named
 
@@ -105,3 +106,45 @@ def test_cochran_needs_two_sites_with_an_error(other):
     entry = cochran({"a": (0.3, 0.1), "b": other})
     assert entry["cochran_q"] is None
     assert "1 of 2 sites" in entry["reason"]
+
+
+BCG = np.array([
+    (4, 119, 11, 128), (6, 300, 29, 274), (3, 228, 11, 209), (62, 13536, 248, 12619),
+    (33, 5036, 47, 5761), (180, 1361, 372, 1079), (8, 2537, 10, 619), (505, 87886, 499, 87892),
+    (29, 7470, 45, 7232), (17, 1699, 65, 1600), (186, 50448, 141, 27197), (5, 2493, 3, 2338),
+    (27, 16886, 29, 17825),
+])  # fmt: skip
+"""Colditz et al. 1994: tuberculosis and no tuberculosis, vaccinated and not, in 13 trials."""
+
+
+def test_cochran_gives_what_is_published_of_thirteen_trials():
+    """What metafor's rma(method = "DL") prints of these trials' log risk ratios."""
+    ill, well, others_ill, others_well = BCG.T.astype(float)
+    ratio = np.log(ill / (ill + well) * (others_ill + others_well) / others_ill)
+    variance = 1 / ill - 1 / (ill + well) + 1 / others_ill - 1 / (others_ill + others_well)
+    trials = {str(k): (x, v**0.5) for k, (x, v) in enumerate(zip(ratio, variance, strict=True))}
+    entry = cochran(trials)
+    assert entry["cochran_q"] == pytest.approx(152.2330, abs=1e-4)
+    assert (entry["degrees"], entry["sites"]) == (12, 13)
+    assert entry["i_squared"] == pytest.approx(0.9212, abs=1e-4)
+    mean = entry["random_effects"]
+    assert mean["value"] == pytest.approx(-0.7141, abs=1e-4)
+    assert mean["standard_error"] == pytest.approx(0.1787, abs=1e-4)
+    assert (mean["low"], mean["high"]) == pytest.approx((-1.0644, -0.3638), abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cochran_agrees_with_sums_over_pairs_and_scipy(seed):
+    rng = np.random.default_rng(seed)
+    number = 3 + seed
+    x, s = rng.normal(0.3, 0.1 * seed, number), rng.uniform(0.02, 0.2, number)
+    entry = cochran({str(k): (x[k], s[k]) for k in range(number)})
+    w = [1 / e**2 for e in s]
+    pairs = [(i, j) for i in range(number) for j in range(i)]
+    q = sum(w[i] * w[j] * (x[i] - x[j]) ** 2 for i, j in pairs) / sum(w)
+    assert entry["cochran_q"] == pytest.approx(q)
+    assert entry["p_value"] == pytest.approx(chi2.sf(q, number - 1))
+    # tau^2: E(Q) = K - 1 + tau^2 * 2 sum_{i<j} w_i w_j / sum w
+    spread = max(0.0, (q - number + 1) / (2 * sum(w[i] * w[j] for i, j in pairs) / sum(w)))
+    error = sum(1 / (e**2 + spread) for e in s) ** -0.5
+    assert entry["random_effects"]["standard_error"] == pytest.approx(error)

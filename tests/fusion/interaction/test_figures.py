@@ -9,6 +9,7 @@ import torch
 
 from fusion.interaction.background import embedding_sums
 from fusion.interaction.coalitions import coalition_values
+from fusion.interaction.estimates import cochran
 from fusion.interaction.figures import audit_figures
 from fusion.interaction.shares import interaction_matrix, local_shares, published_shares
 from fusion.interaction.tallies import audit_tally
@@ -284,6 +285,24 @@ def test_sites_that_differ_are_told_from_sites_that_agree(cohort_of):
     assert found["i_squared"] > 0.9
     assert found["degrees"] == 2
     assert audit_figures(sites["a"], agree)["heterogeneity"]["local"]["p_value"] > 0.01
+
+
+def test_every_figure_is_compared_between_sites(cohort_of):
+    cohorts = [cohort_of(40, seed=seed, strength=seed) for seed in (1, 2, 3)]
+    sites = {
+        name: audited(one.values, time=one.time, event=one.event)
+        for name, one in zip("abc", cohorts, strict=True)
+    }
+    found = audit_figures(sites["a"] + sites["b"] + sites["c"], sites)["heterogeneity"]
+    assert set(found) == {
+        *DEFINITIONS, "r2_additive", "local.slides", "local.omics", "signed.synergy",
+        "signed.redundancy", "concordance.full", "concordance.additive", "concordance.gain",
+    }  # fmt: skip
+    own = {name: audit_figures(site, {}) for name, site in sites.items()}
+    gains = {n: (f["concordance"]["gain"], f["concordance"]["standard_errors"]["gain"])
+             for n, f in own.items()}  # fmt: skip
+    assert found["concordance.gain"]["cochran_q"] == cochran(gains)["cochran_q"]
+    assert all(entry["sites"] == 3 and entry["reason"] is None for entry in found.values())
 
 
 def test_tiny_sites_do_not_enter_the_comparison(cohort_of):
