@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from client.words import add_approve, add_audit, add_plan, add_start
 from fusion.commands import run_command, table, to_json
-from fusion.masking import BACKGROUNDS
 from privacy.errors import PrivacyError
 
 if TYPE_CHECKING:
@@ -38,43 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict.add_argument("--out", type=Path, required=True, help="csv to write; it stays here")
     predict.add_argument("--json", action="store_true", help="one JSON document on stdout")
     predict.set_defaults(run=_predict)
-    _add_audit(commands)
+    add_audit(commands, _audit)
     keys = commands.add_parser("keys", help="make the key the coordinator knows this site by")
     keys.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the key")
     keys.add_argument("--name", default="site", help="name of the files; the site's own is best")
     keys.add_argument("--json", action="store_true", help="one JSON document on stdout")
     keys.set_defaults(run=_keys)
-    _add_plan(commands)
+    add_plan(commands, _plan)
     _add_ledger(commands)
+    add_start(commands, _start)
+    add_approve(commands, _approve)
     return run_command(parser, arguments, sentences=(PrivacyError,))
-
-
-def _add_audit(commands: "Subparsers") -> None:
-    told = "how a finished model uses each patient's modalities together; stays here"
-    audit = commands.add_parser("audit", help=told)
-    audit.add_argument("folder", type=Path, metavar="SITE")
-    audit.add_argument("--model", type=Path, required=True, help="model.safetensors of a run")
-    audit.add_argument("--state", type=Path, metavar="DIR", help="its state folder, if elsewhere")
-    audit.add_argument("--background", choices=BACKGROUNDS, help="that of the run, if not named")
-    audit.add_argument("--out", type=Path, required=True, help="new csv, for its owner alone")
-    audit.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    audit.set_defaults(run=_audit)
-
-
-def _add_plan(commands: "Subparsers") -> None:
-    plan = commands.add_parser("plan", help="what a private run costs a patient, or needs in noise")
-    told = plan.add_mutually_exclusive_group(required=True)
-    told.add_argument("--epsilon", type=float, help="most that the run may cost")
-    told.add_argument("--noise-multiplier", type=float, help="noise / max-grad-norm of a step")
-    plan.add_argument("--delta", type=float, required=True)
-    plan.add_argument("--sampling-rate", type=float, default=1.0, help="1 = full batch (default)")
-    plan.add_argument("--steps", type=int, required=True, help="noisy steps of the whole run")
-    plan.add_argument(
-        "--release", action="append", default=[], metavar="MECHANISM:NOISE[:COUNT]",
-        help="a noisy sum beside training, gaussian:12:4 say; may be repeated",
-    )  # fmt: skip
-    plan.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    plan.set_defaults(run=_plan)
 
 
 def _add_ledger(commands: "Subparsers") -> None:
@@ -254,6 +228,35 @@ def _accept_cohort(parsed: argparse.Namespace) -> int:
         return 0
     print(f"Entry {entry.number}: the cohort as it is now is accepted; what was spent stays spent.")
     return 0
+
+
+def _start(parsed: argparse.Namespace) -> int:
+    from client.start import Station, take_part
+
+    words = ("site", "server", "authority", "key", "port", "state")
+    take_part(Station(**{word: getattr(parsed, word) for word in words}))
+    return 0
+
+
+def _approve(parsed: argparse.Namespace) -> int:
+    from client.approval import approve, compare, revoke
+    from fusion.errors import ConfigError
+
+    if (parsed.bundle is None) == (parsed.revoke is None):
+        raise ConfigError("approve must have a bundle or --revoke, got both or none. Name one.")
+    if parsed.revoke is not None:
+        revoke(parsed.revoke, parsed.site)
+        print("It may run here no more.")
+        return 0
+    reading = compare(parsed.bundle, parsed.site)
+    for line in reading.lines:
+        print(line)
+    print(f"SHA-256 {reading.bundle.sha256}")
+    print(f"{reading.changed} of {len(reading.bundle.files)} files differ from {reading.baseline}.")
+    if parsed.yes:
+        approve(parsed.bundle, parsed.site)
+    print("It may run here." if parsed.yes or reading.approved else "Not approved; --yes does it.")
+    return 0 if parsed.yes or reading.approved else 1
 
 
 if __name__ == "__main__":

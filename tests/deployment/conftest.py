@@ -87,10 +87,10 @@ class Federation:
         """Folder of the run's result."""
         return self.coordinator.folder / "runs" / "first"
 
-    def status(self) -> dict[str, Any]:
-        """Return how the coordinator's only run stands."""
-        (run,) = _json(self.coordinator.types("status"))["runs"]
-        return run
+    def status(self, number: int = 0) -> dict[str, Any]:
+        """Return how a run of the coordinator stands: the first, or the one after so many."""
+        runs = _json(self.coordinator.types("status"))["runs"]
+        return sorted(runs, key=lambda run: run["pending-at"])[number]
 
     def result(self) -> dict[str, Any]:
         """Wait for the run's end and return its result."""
@@ -128,11 +128,15 @@ def federation(
 def start(folder: Path, programs: Programs, sites: Path) -> Federation:
     """Start everybody, in the page's order."""
     coordinator = start_coordinator(folder, programs)
+    coordinator.types("bundle")
+    (bundle,) = coordinator.folder.glob("*.fab")
     hospitals = {name: make_hospital(name, coordinator, sites / name) for name in HOSPITALS}
     for name, hospital in hospitals.items():
         send(hospital.folder / "keys" / f"{name}.pub", coordinator.folder / "hospitals")
         replace(coordinator, places={**coordinator.places, "lyon": name}).types("register")
-        hospital.keeps("supernode", "9094")
+        shutil.copy(bundle, hospital.folder / "concord.fab")
+        hospital.types("approve")
+        hospital.keeps("start", "9094")
     wait_for(lambda: everybody(coordinator), "three SuperNodes to be online", every=1.0)
     return Federation(coordinator, hospitals)
 

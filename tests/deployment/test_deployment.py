@@ -1,6 +1,7 @@
 """deploy/README.md, followed: TLS, node authentication, three rounds and the audit."""
 
 import json
+import shutil
 import ssl
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from safetensors.numpy import load_file
 
 from fusion.config import from_toml
 from simulations.federation import run_inline
+from tests.deployment.conftest import ROOT, wait_for
 
 
 def test_the_pages_settings_are_settings(page, tmp_path):
@@ -42,13 +44,16 @@ def test_who_does_not_speak_tls_is_refused(federation, port):
         caller.post(address)
 
 
-@pytest.mark.parametrize("key", ["unknown key", "no key"])
-def test_a_hospital_that_is_not_registered_is_refused(federation, newcomer, hospitals, key):
-    stranger = newcomer(key.replace(" ", "-"), federation.coordinator, hospitals / "lyon")
-    option = "" if key == "unknown key" else r"--auth-supernode-private-key \S+ "
-    process = stranger.starts("supernode", without=option)
-    assert process.wait(120) != 0
-    assert "Exit Code: 305" in stranger.log("supernode").read_text(encoding="utf-8")
+def test_a_hospital_that_is_not_registered_is_refused_and_tries_again(
+    federation, newcomer, hospitals
+):
+    stranger = newcomer("stranger", federation.coordinator, hospitals / "lyon")
+    process = stranger.starts("start")
+    told = stranger.log("start")
+    wait_for(lambda: "It is started again in" in told.read_text(encoding="utf-8"), "a refusal")
+    process.terminate()
+    assert process.wait(60) == 130
+    assert "Exit Code: 305" in told.read_text(encoding="utf-8")
     assert len(json.loads(federation.coordinator.types("online"))["nodes"]) == 3
 
 
@@ -87,6 +92,35 @@ def test_what_arrives_at_a_hospital_is_four_packages(federation, result):
         (app,) = (hospital.folder / "flower" / "apps").glob("concord.*")
         found = {path.name for path in app.iterdir() if path.is_dir() and path.name[0] != "."}
         assert found == {"client", "fusion", "privacy", "server"}
+
+
+@pytest.fixture(scope="module")
+def disguised(tmp_path_factory):
+    """The source with every check of the ClientApp taken out: it tells who was let in."""
+    folder = tmp_path_factory.mktemp("disguised")
+    for name in ("client", "fusion", "privacy", "server"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    mark, app = folder / "let-in", folder / "client" / "app.py"
+    app.write_text(f"open({str(mark)!r}, 'w').close()\n" + app.read_text(encoding="utf-8"))
+    return folder, mark
+
+
+def test_code_that_no_hospital_approved_runs_at_none(federation, result, disguised):  # noqa: ARG001 -- the first run ends before
+    source, mark = disguised
+    coordinator = federation.coordinator
+    file = coordinator.folder / "run.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("runs/first", "runs/second"))
+    replace(coordinator, places={**coordinator.places, "/srv/concord/source": str(source)}).types(
+        "run"
+    )
+    wait_for(lambda: federation.status(1)["status"].startswith("finished"), "the run's end")
+    assert federation.status(1)["status"] == "finished:failed"
+    assert not mark.exists()
+    assert not (coordinator.folder / "runs" / "second" / "result.json").exists()
+    for hospital in federation.hospitals.values():
+        assert "must be approved by the site" in hospital.log("start").read_text(encoding="utf-8")
+        assert len(list((hospital.folder / "flower" / "apps").glob("concord.*"))) == 1
 
 
 def test_the_seconds_an_exchange_takes_are_told(result, record_property):
