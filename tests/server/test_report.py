@@ -224,3 +224,12 @@ def test_figures_on_scales_that_read_time_come_with_their_warning():
     assert "This scale interacts." in words
     assert "cumulative hazard 5.0 31.0% 25.0 to 38.0%" in words
     assert "scales that read time" not in Page(render(sample_result())).words
+
+
+def test_groups_of_genes_and_their_sizes_stand_in_the_technical_record():
+    page = render(sample_result())
+    assert "Group of genes tumour</th><td>73 features" in page
+    assert "Group of genes tme</th><td>108 features" in page
+    result = sample_result()
+    result["inputs"]["groups"] = {}
+    assert "Group of genes" not in render(result)

@@ -92,6 +92,9 @@ before any test figure was computed.
 <tr><th scope="row">Components of {{ name }}</th><td>{{ one.number }}, which hold
 {{ one.variance_share | percent(0) }} of its variance</td></tr>
 {% endfor %}
+{% for name, number in inputs.get("groups", {}).items() %}
+<tr><th scope="row">Group of genes {{ name }}</th><td>{{ number | number(0) }} features</td></tr>
+{% endfor %}
 <tr><th scope="row">Cut to ±</th><td>{% if inputs.clip %}{{ inputs.clip | setting }}
 {%- if inputs.clipped_share is not none %}
  ({{ inputs.clipped_share | percent(2) }} of values){% endif %}

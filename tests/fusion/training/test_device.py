@@ -13,6 +13,8 @@ from fusion.training.loop import _forward, _loss
 from fusion.training.plan import build_network
 
 META = torch.device("meta")
+BOTH = [name for name in MODELS if set(MODELS[name].takes) in (set(), {"slides", "omics"})]
+"""Models that can read the two modalities of the plan."""
 ROWS, DRAW = list(range(6)), Draw(1, "lyon", 1, 0)
 
 
@@ -23,7 +25,7 @@ def elsewhere(cohort, plan):
 
 @pytest.mark.parametrize("pooling", ["mean", "attention", "queries"])
 @pytest.mark.parametrize("objective", ["discrete-time", "piecewise-exponential"])
-@pytest.mark.parametrize("model", [name for name in MODELS if not MODELS[name].takes])
+@pytest.mark.parametrize("model", BOTH)
 def test_a_step_stays_on_one_device(elsewhere, plan, settings, model, objective, pooling):
     changes = {"model.name": model, "objective.name": objective, "model.pooling": pooling}
     network = build_network(plan, settings(changes)).to(META).train()

@@ -57,9 +57,12 @@ def test_two_passes_have_the_gradient_of_one(gradient, objective, size, pooling)
     torch.testing.assert_close(pieces, whole, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if not MODELS[n].takes])
+@pytest.mark.parametrize(
+    "name", [n for n in MODELS if set(MODELS[n].takes) in (set(), {"slides", "omics"})]
+)
 def test_two_passes_have_the_gradient_of_one_for_every_model(gradient, name):
-    chosen = {"model.name": name}
+    # The consistency of subspace compares the patients of a micro-batch, so it is left out.
+    chosen = {"model.name": name, "model.consistency": 0.0}
     _, whole = gradient(chosen | {"training.micro-batch": 24})
     _, pieces = gradient(chosen | {"training.micro-batch": 7})
     torch.testing.assert_close(pieces, whole, rtol=1e-9, atol=1e-11)
