@@ -225,14 +225,22 @@ def test_other_settings_in_the_same_folder_are_refused(found, cohort):
 
 
 def test_a_setting_that_did_not_exist_then_counts_as_its_default(tmp_path):
-    study.keep_settings(tmp_path, {"data": "a hash"}, from_flat(QUICK))
+    study.keep_settings(plan(tmp_path), {"data": "a hash"})
     told = json.loads((tmp_path / "settings.json").read_text())
     del told["training.lr"]
     (tmp_path / "settings.json").write_text(json.dumps(told))
-    study.keep_settings(tmp_path, {"data": "a hash"}, from_flat(QUICK))
+    study.keep_settings(plan(tmp_path), {"data": "a hash"})
     other = from_flat({**QUICK, "training.lr": 0.1})
     with pytest.raises(ConfigError, match=r"with training.lr = 0.0005 instead of 0.1"):
-        study.keep_settings(tmp_path, {"data": "a hash"}, other)
+        study.keep_settings(plan(tmp_path, base=other), {"data": "a hash"})
+
+
+def test_another_grid_or_ensemble_in_the_same_folder_is_refused(tmp_path):
+    study.keep_settings(plan(tmp_path), {})
+    with pytest.raises(ConfigError, match=r"with grid training.lr = None instead of 0.1,0.2"):
+        study.keep_settings(plan(tmp_path, grid={"training.lr": ("0.1", "0.2")}), {})
+    with pytest.raises(ConfigError, match=r"with ensemble = None instead of 3"):
+        study.keep_settings(plan(tmp_path, members=3), {})
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -336,6 +344,7 @@ def test_a_design_that_does_not_fit_is_an_error(cohort, tmp_path, changes, match
         ({"models": ("gatd",)}, "--models must be of .* got 'gatd'. Did you mean 'gated'"),
         ({"settings": ("pool",)}, "--settings must be of federated, pooled, local, got 'pool'"),
         ({"models": ()}, "--models must name at least one, got none"),
+        ({"members": 0}, "--ensemble must be >= 1, got 0"),
         (
             {"base": from_flat({"split.validation": 0.7, "split.test": 0.0})},
             "split.validation must leave patients to train on, got 0.7",
