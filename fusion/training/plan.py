@@ -133,7 +133,8 @@ class Plan:
             projections={
                 name: Projection.from_dict(plain) for name, plain in tree["projections"].items()
             },
-            groups={name: tuple(own) for name, own in tree["groups"].items()},
+            # a plan of before groups existed has none
+            groups={name: tuple(own) for name, own in tree.get("groups", {}).items()},
         )
 
 

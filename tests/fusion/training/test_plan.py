@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,12 @@ def test_a_plan_survives_the_wire(plan):
     assert back.to_text() == plan.to_text()
     assert (back.modalities, back.edges, back.widths) == (plan.modalities, plan.edges, plan.widths)
     np.testing.assert_array_equal(back.scaling.mean, plan.scaling.mean)
+
+
+def test_a_plan_of_before_groups_existed_is_read(plan):
+    tree = json.loads(plan.to_text())
+    del tree["groups"]
+    assert Plan.from_text(json.dumps(tree)).to_text() == plan.to_text()
 
 
 def test_widths_follow_the_modalities(plan):
