@@ -58,7 +58,9 @@ RELEASES: Mapping[str, Release] = {
     "uno": Release("figure", "The site's own concordance after Uno, likewise."),
     "brier": Release("sums", "Number, sum and sum of squares of integrated Brier contributions."),
     "baseline": Release("sums", "Events and hazard at risk in each time bin."),
-    "embedding-means": Release("sums", "Sum of each modality's embedding, and patients behind it."),
+    "embedding-means": Release(
+        "sums", "Sum of each modality's embedding (of patches: their mean), and patients behind it."
+    ),
     "audit": Release("sums", "Sums and cross-products of interaction figures, and pair counts."),
     "audit-replicates": Release(
         "sums",

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from fusion.models.subspace import (
     half_scores,
     tent_weights,
 )
+from fusion.types import Bags
 
 SHAPES = {"slides": Shape(144, 17), "omics": Shape(2, 8)}
 
@@ -222,3 +224,16 @@ def test_what_does_not_go_together_is_refused(settings, groups, message):
     config = ModelConfig(name="subspace", **settings)
     with pytest.raises(ConfigError, match=message):
         build_model(config, {"slides": 6, "omics": 9}, 1, places)
+
+
+def test_patches_are_read_where_their_coordinates_say(make, batch):
+    model, bags = make("subspace").eval(), batch.inputs["slides"]
+    rank = torch.arange(7).expand(5, 7)
+
+    def risk(order, places):
+        slides = Bags(bags.features[:, order], bags.mask[:, order], places[:, order])
+        return model(replace(batch, inputs={**batch.inputs, "slides": slides}))[0]
+
+    stored, shuffled = torch.arange(7), torch.tensor([6, 2, 4, 0, 1, 5, 3])
+    torch.testing.assert_close(risk(shuffled, rank), risk(stored, rank))
+    assert not torch.allclose(risk(stored, rank.flip(1)), risk(stored, rank), atol=1e-7)
