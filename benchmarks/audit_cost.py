@@ -52,6 +52,7 @@ ALLOWED = {"mean": 1.3, "together": 1.3, "marginal": 5.0}
 """Times one evaluation pass, for the models of `HELD`."""
 
 HELD = ("gated", "cross_attention")
+FUSING = [name for name in MODELS if len(MODELS[name].takes) != 1]
 FILES = 16
 """Bags that differ; other patients' bags are links to them, each read and kept on its own."""
 GENES = 1000
@@ -65,7 +66,7 @@ def main() -> int:
     parser.add_argument("--patches", type=int, default=2000)
     parser.add_argument("--width", type=int, default=1024)
     parser.add_argument("--donors", type=int, default=100)
-    parser.add_argument("--models", nargs="+", default=[n for n in MODELS if not MODELS[n].takes])
+    parser.add_argument("--models", nargs="+", default=FUSING)
     parser.add_argument("--pooling", nargs="+", default=["mean"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path)
@@ -142,7 +143,8 @@ def _moved(model: FusionModel, data: PatientData, patients: int) -> float:
     shares = []
     for one in (model, copy.deepcopy(model).double()):
         tally = AuditTally.from_array(audit(one, data, rows, held)["audit"], model.modalities)
-        shares.append([share["value"] for share in audit_figures(tally, {})["shares"].values()])
+        found = audit_figures(tally, {})["shares"]
+        shares.append([share["value"] or 0.0 for share in found.values()])
     return float(np.abs(np.subtract(*shares)).max())
 
 
@@ -224,6 +226,7 @@ def _site(parsed: argparse.Namespace, patients: int, room: Room) -> tuple[Patien
         modalities=("slides", "omics"), encoder=cohort.encoder, feature_width=parsed.width,
         tables=("rna",), clinical=(), scaling=scaling, edges=(0.0, 700.0, 3650.0),
         rates=(0.2, 0.3), projections={},
+        groups={"one": vector.names[::2], "other": vector.names[1::2]},
     )  # fmt: skip
     return PatientData(cohort, plan, max_patches=512, bags=cohort.bags(room)), plan
 
