@@ -104,7 +104,8 @@ def told(config: RunConfig) -> dict[str, Any]:
 
     Source: own.
     """
-    return {k: v for k, v in flatten(config).items() if k not in ("out", "resume", "sites")}
+    left_out = ("out", "resume", "sites", "audit.model-file")
+    return {k: v for k, v in flatten(config).items() if k not in left_out}
 
 
 def versions() -> dict[str, str]:

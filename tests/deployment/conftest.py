@@ -87,6 +87,14 @@ class Federation:
         """Folder of the run's result."""
         return self.coordinator.folder / "runs" / "first"
 
+    def audit(self) -> dict[str, Any]:
+        """Audit the finished run's model again and return what that leaves."""
+        with logs_told(self.coordinator.programs.folder):
+            told = self.coordinator.types("reaudit")
+        folder = self.coordinator.folder / "runs" / "first-zero"
+        assert f"Report: {folder / 'report.html'}" in told
+        return json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+
     def status(self, number: int = 0) -> dict[str, Any]:
         """Return how a run of the coordinator stands: the first, or the one after so many."""
         runs = _json(self.coordinator.types("status"))["runs"]

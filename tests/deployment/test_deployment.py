@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from fusion.config import from_toml
+from server.fitting import settings_for
 from simulations.federation import run_inline
 from tests.deployment.conftest import ROOT, wait_for
 
@@ -121,6 +122,18 @@ def test_code_that_no_hospital_approved_runs_at_none(federation, result, disguis
     for hospital in federation.hospitals.values():
         assert "must be approved by the site" in hospital.log("start").read_text(encoding="utf-8")
         assert len(list((hospital.folder / "flower" / "apps").glob("concord.*"))) == 1
+
+
+def test_the_model_is_audited_again_as_the_inline_engine_does(
+    federation, result, inline, hospitals, alike, tmp_path
+):
+    deployed = federation.audit()
+    model, changes = inline / "model.safetensors", {"audit.background": "zero"}
+    config = settings_for(model, out=tmp_path / "again", split="test", changes=changes)
+    again = run_inline(replace(config, sites=str(hospitals)))
+    expected = json.loads((again / "audit.json").read_text(encoding="utf-8"))
+    assert result["audit"]["background"] == "embedding-mean"
+    assert all(alike(deployed[part], expected[part]) for part in ("sites", "audit", "not_measured"))
 
 
 def test_the_seconds_an_exchange_takes_are_told(result, record_property):

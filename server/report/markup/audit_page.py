@@ -31,7 +31,8 @@ TEMPLATE = """\
 <h2>Sites and patients</h2>
 <table class="narrow">
 <thead><tr><th scope="col">Site</th><th scope="col">In the model's run</th>
-<th scope="col" class="num">Patients</th><th scope="col" class="num">{{ result.audit.split }}</th>
+<th scope="col" class="num">Patients</th><th scope="col" class="num">
+{{- result.audit.split | capitalize }} patients</th>
 </tr></thead>
 <tbody>
 {% for site in result.sites %}
