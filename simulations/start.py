@@ -48,6 +48,11 @@ def read_run(parsed: argparse.Namespace) -> RunConfig:
     for name in ("sites", "out"):
         if not getattr(config, name):
             raise ConfigError(f"--{name} must be given, got none. Name a folder.")
+    if config.audit.model_file:
+        raise ConfigError(
+            f"audit.model-file must be empty in a run that trains, got "
+            f"'{config.audit.model_file}'. Use `concord-simulate audit`."
+        )
     # realpath, as Path.resolve raises on a loop of links.
     sites, out = (Path(os.path.realpath(path)) for path in (config.sites, config.out))
     check_apart(sites, out)

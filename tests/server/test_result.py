@@ -62,7 +62,7 @@ def test_the_settings_that_shape_the_result_are_told(finished):
     told = finished.result["config"]
     flat = flatten(finished.config)
     assert {k: flat[k] for k in told} | {"federation.expected-sites": 3} == told
-    assert set(flat) - set(told) == {"out", "resume", "sites"}
+    assert set(flat) - set(told) == {"out", "resume", "sites", "audit.model-file"}
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     assert finished.result["config_hash"] == digest
 

@@ -84,3 +84,8 @@ def test_the_first_problem_is_told_and_the_others_counted(tiny, own_hospitals):
         (own_hospitals / site / "rna.parquet").unlink()
     with pytest.raises(SiteError, match=r"rna\.parquet.* \(1 more: run `concord-site doctor`\)"):
         check_sites(tiny(sites=own_hospitals))
+
+
+def test_a_run_does_not_pass_for_a_re_audit(parsed):
+    with pytest.raises(ConfigError, match=r"must be empty in a run that trains, got 'm'\. Use"):
+        read_run(parsed(set=["audit.model-file=m"]))
