@@ -1,6 +1,7 @@
 """Dropout whose mask belongs to a patient, not to the batch the patient happens to sit in."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -56,7 +57,7 @@ class PatientDropout(nn.Module):
         )
 
     def _factor(self, like: Tensor, states: Tensor) -> Tensor:
-        keep = _lanes(states, math.prod(like.shape[1:])) >= self._dropped - LEVELS // 2
+        keep = _Lanes.apply(states, math.prod(like.shape[1:])) >= self._dropped - LEVELS // 2
         return keep.to(like.dtype).mul_(LEVELS / (LEVELS - self._dropped)).view(like.shape)
 
 
@@ -97,14 +98,55 @@ def set_dropout_keys(model: nn.Module, keys: Int64[Tensor, " patient"] | None) -
 
     Source: own.
     """
-    layers = [module for module in model.modules() if isinstance(module, PatientDropout)]
-    if keys is None:
-        for layer in layers:
-            layer.states = None
-        return
-    salts = torch.arange(1, len(layers) + 1, device=keys.device).mul_(SECOND)
-    for layer, states in zip(layers, mixed(salts[:, None] + keys), strict=True):
-        layer.states = states[:, None]
+    set_dropout_states(model, None if keys is None else dropout_states(model, keys))
+
+
+def dropout_states(
+    model: nn.Module, keys: Int64[Tensor, " patient"]
+) -> Int64[Tensor, "patient layer"]:
+    """Return what the masks of each patient follow from, a number a `PatientDropout` layer.
+
+    Args:
+        model: Any module.
+        keys: As `set_dropout_keys` takes them.
+
+    Source: own.
+    """
+    salts = torch.arange(1, len(_layers(model)) + 1, device=keys.device).mul_(SECOND)
+    return mixed(keys[:, None] + salts)
+
+
+def set_dropout_states(model: nn.Module, states: Int64[Tensor, "patient layer"] | None) -> None:
+    """Do what `set_dropout_keys` does, with `dropout_states` made before; works inside `vmap`.
+
+    Source: own.
+    """
+    for place, layer in enumerate(_layers(model)):
+        layer.states = None if states is None else states[:, place, None]
+
+
+def _layers(model: nn.Module) -> list[PatientDropout]:
+    return [module for module in model.modules() if isinstance(module, PatientDropout)]
+
+
+class _Lanes(torch.autograd.Function):
+    """`_lanes` with a rule for `vmap`: its steps in place have none."""
+
+    @staticmethod
+    def forward(states: Tensor, elements: int) -> Tensor:
+        return _lanes(states, elements)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:  # noqa: ARG004
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int, None], states: Tensor, elements: int
+    ) -> tuple[Tensor, int]:
+        ahead = states.movedim(in_dims[0], 0)
+        drawn = _Lanes.apply(ahead.flatten(0, 1), elements)
+        return drawn.unflatten(0, (info.batch_size, -1)), 0
 
 
 def _lanes(states: Tensor, elements: int) -> Tensor:

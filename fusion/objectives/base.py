@@ -68,3 +68,35 @@ class AbstractObjective(nn.Module, ABC):
     ) -> Float[np.ndarray, "patient time"]:
         """Return each patient's probability of being event-free at `times` (days)."""
         return np.exp(-self.cumulative_hazard(log_hazard, times=times, baseline=baseline))
+
+
+class AbstractSeparableObjective(AbstractObjective):
+    """An objective whose every patient has a loss of their own, whoever else is there.
+
+    Record-level differential privacy needs this: what one patient adds can then be bounded.
+
+    Source: own.
+    """
+
+    couples_patients: ClassVar[bool] = False
+    baseline: nn.Parameter
+
+    @abstractmethod
+    def losses(
+        self, log_hazard: LogHazards, *, time: Times, event: Events
+    ) -> Float[Tensor, " patient"]:
+        """Return each patient's loss."""
+
+    def loss(self, log_hazard: LogHazards, *, time: Times, event: Events) -> Float[Tensor, ""]:
+        """Return the mean of the losses; 0 with a graph for no patients."""
+        if len(log_hazard) == 0:
+            return log_hazard.sum() * 0.0 + self.baseline.sum() * 0.0
+        return self.losses(log_hazard, time=time, event=event).mean()
+
+    def forward(self, outcomes: Float[Tensor, "patient 3"]) -> Float[Tensor, " patient"]:
+        """Return the losses of rows of log hazard, time in days, and event (1 or 0).
+
+        One tensor goes in: engines that take gradients patient by patient know such modules.
+        """
+        log_hazard = outcomes[:, 0].to(self.baseline.dtype)
+        return self.losses(log_hazard, time=outcomes[:, 1], event=outcomes[:, 2] > 0)

@@ -1,20 +1,18 @@
 """Discrete-time logistic hazard, proportional: shared bin biases, one output a patient."""
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from fusion.objectives.base import AbstractObjective
+from fusion.objectives.base import AbstractSeparableObjective
 from fusion.objectives.intervals import Intervals
 from fusion.survival.baseline import Baseline
 from fusion.types import Events, LogHazards, Times
 
 
-class DiscreteTimeObjective(AbstractObjective):
+class DiscreteTimeObjective(AbstractSeparableObjective):
     """Probability sigmoid(b_k + eta) of the event in interval k, given survival so far.
 
     -log L_i = -event_i log h_ik - sum_{j<k} log(1 - h_ij) - (1 - event_i) log(1 - h_ik). Every
@@ -27,8 +25,6 @@ class DiscreteTimeObjective(AbstractObjective):
     Source: Gensheimer & Narasimhan, PeerJ 2019; proportional odds after Cox 1972.
     """
 
-    couples_patients: ClassVar[bool] = False
-
     def __init__(
         self, intervals: Intervals, rates: Float[np.ndarray, " interval"] | None = None
     ) -> None:
@@ -39,16 +35,16 @@ class DiscreteTimeObjective(AbstractObjective):
         odds = np.clip(dying, 1e-6, 1 - 1e-6)
         self.baseline = nn.Parameter(torch.tensor(np.log(odds / (1 - odds)), dtype=torch.float32))
 
-    def loss(self, log_hazard: LogHazards, *, time: Times, event: Events) -> Float[Tensor, ""]:
-        """Return the mean negative log likelihood; 0 with a graph for no patients."""
-        if len(log_hazard) == 0:
-            return log_hazard.sum() * 0.0 + self.baseline.sum() * 0.0
+    def losses(
+        self, log_hazard: LogHazards, *, time: Times, event: Events
+    ) -> Float[Tensor, " patient"]:
+        """Return each patient's negative log likelihood."""
         logit = self.baseline[None, :] + log_hazard[:, None]
         index = self.intervals.index(time)[:, None]
         passed = torch.arange(len(self.intervals), device=index.device)[None, :] < index
         survived = torch.where(passed, logsigmoid(-logit), 0.0).sum(1)
         here = torch.gather(logit, 1, index)[:, 0]
-        return -(survived + logsigmoid(torch.where(event, here, -here))).mean()
+        return -(survived + logsigmoid(torch.where(event, here, -here)))
 
     @torch.no_grad()
     def confidence(

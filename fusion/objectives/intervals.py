@@ -38,7 +38,7 @@ class Intervals:
     def index(self, time: Times) -> Int64[Tensor, " patient"]:
         """Return the interval of each time in days; the last one takes all later times."""
         inner = torch.tensor(self.edges[1:-1], dtype=time.dtype, device=time.device)
-        return torch.bucketize(time, inner, right=True)
+        return (time[:, None] >= inner).sum(1)
 
     def exposure(self, time: Times) -> Float[Tensor, "patient interval"]:
         """Return the years each patient spent under observation in each interval."""

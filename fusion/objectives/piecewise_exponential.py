@@ -1,19 +1,17 @@
 """Piecewise-exponential likelihood: continuous time, shared interval baselines."""
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fusion.objectives.base import AbstractObjective
+from fusion.objectives.base import AbstractSeparableObjective
 from fusion.objectives.intervals import Intervals
 from fusion.survival.baseline import Baseline
 from fusion.types import Events, LogHazards, Times
 
 
-class PiecewiseExponentialObjective(AbstractObjective):
+class PiecewiseExponentialObjective(AbstractSeparableObjective):
     """Hazard exp(b_k + eta) a year in interval k; every patient's term stands alone.
 
     -log L_i = sum_k exp(b_k + eta_i) y_ik - event_i (b_k(i) + eta_i), y_ik years spent in
@@ -26,8 +24,6 @@ class PiecewiseExponentialObjective(AbstractObjective):
     Source: Friedman, Annals of Statistics 1982.
     """
 
-    couples_patients: ClassVar[bool] = False
-
     def __init__(
         self, intervals: Intervals, rates: Float[np.ndarray, " interval"] | None = None
     ) -> None:
@@ -36,14 +32,14 @@ class PiecewiseExponentialObjective(AbstractObjective):
         start = np.full(len(intervals), 0.2) if rates is None else rates
         self.baseline = nn.Parameter(torch.tensor(np.log(start), dtype=torch.float32))
 
-    def loss(self, log_hazard: LogHazards, *, time: Times, event: Events) -> Float[Tensor, ""]:
-        """Return the mean negative log likelihood; 0 with a graph for no patients."""
-        if len(log_hazard) == 0:
-            return log_hazard.sum() * 0.0 + self.baseline.sum() * 0.0
+    def losses(
+        self, log_hazard: LogHazards, *, time: Times, event: Events
+    ) -> Float[Tensor, " patient"]:
+        """Return each patient's negative log likelihood, up to a constant."""
         hazard = torch.exp(self.baseline[None, :] + log_hazard[:, None])
         expected = (hazard * self.intervals.exposure(time).to(hazard.dtype)).sum(1)
         seen = self.baseline[self.intervals.index(time)] + log_hazard
-        return (expected - torch.where(event, seen, 0.0)).mean()
+        return expected - torch.where(event, seen, 0.0)
 
     def cumulative_hazard(
         self,

@@ -1,8 +1,9 @@
 """One site's work in one round: some optimiser steps on the exact gradient of its patients."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -30,15 +31,19 @@ class Training:
 
     Attributes:
         steps: Optimiser steps taken.
-        loss: Mean training loss over them.
+        loss: Mean training loss over them; None = not known.
         control: Mean raw gradient of each corrected parameter; empty without a correction.
 
     Source: own.
     """
 
     steps: int
-    loss: float
+    loss: float | None
     control: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+StepGradient: TypeAlias = Callable[[int], float | None]
+"""Puts the gradient of one step into the parameters; returns its loss, None = not to be known."""
 
 
 def train_round(
@@ -75,22 +80,55 @@ def train_round(
 
     Source: own.
     """
+
+    def gradient(step: int) -> float:
+        draw = Draw(config.seed, data.cohort.name, round_number, step)
+        return _accumulate(network, data, rows, config.training, draw)
+
+    return take_steps(network, config, gradient, round_number=round_number, correction=correction)
+
+
+def take_steps(
+    network: SurvivalNetwork,
+    config: RunConfig,
+    gradient: StepGradient,
+    *,
+    round_number: int,
+    correction: Mapping[str, np.ndarray] | None = None,
+) -> Training:
+    """Take the round's local steps on gradients that come from elsewhere.
+
+    Args:
+        network: Holds the received global weights; changed in place.
+        config: The run's settings.
+        gradient: Called once a step.
+        round_number: 1 for the first round.
+        correction: SCAFFOLD's, by name of parameter; None = none.
+
+    Returns:
+        Steps, mean loss and, with a correction, the mean raw gradient.
+
+    Raises:
+        ConcordError: The loss is not finite.
+
+    Source: own.
+    """
     own = head_names(network, config)
     anchor = {n: p.detach().clone() for n, p in network.named_parameters() if n not in own}
     optimiser = _optimiser(network, config.training, _rate(config, round_number))
-    control, losses = Control(network, correction or {}), []
-    for step in range(config.training.local_steps):
-        draw = Draw(config.seed, data.cohort.name, round_number, step)
+    control, losses, steps = Control(network, correction or {}), [], config.training.local_steps
+    for step in range(steps):
         optimiser.zero_grad()
-        losses.append(_accumulate(network, data, rows, config.training, draw))
-        if not math.isfinite(losses[-1]):
-            raise _diverged(losses[-1], round_number, step)
+        loss = gradient(step)
+        losses += [] if loss is None else [loss]
+        if loss is not None and not math.isfinite(loss):
+            raise _diverged(loss, round_number, step)
         control.correct()
         if config.federation.strategy == "fedprox":
             _pull(network, anchor, config.federation.proximal_mu)
         _shrink(network, config.training.l1)
         optimiser.step()
-    return Training(len(losses), float(np.mean(losses)), control.mean())
+    return Training(steps, float(np.mean(losses)) if losses else None, control.mean())
 
 
 def _accumulate(
