@@ -11,9 +11,10 @@ from flwr.clientapp import ClientApp
 from client.components import multiply
 from client.describe import describe, scale
 from client.replies import reply
-from client.rounds import Task, evaluate, reference, train
+from client.rounds import evaluate, reference, train
 from client.settings import Settings, read_settings
-from client.site import check_described
+from client.site import check_described, open_site
+from client.task import Task
 from fusion.npy import read_npy
 from privacy.mods import guard
 
@@ -26,8 +27,9 @@ FOLDER = "folder"
 @app.query("describe")
 def on_describe(message: Message, context: Context) -> Message:
     """Say who the site is and count its patients."""
-    answer = describe(read_settings(context))
-    context.state[FOLDER] = ConfigRecord({"hash": str(answer.facts["data-hash"])})
+    settings = read_settings(context)
+    answer = describe(settings)
+    context.state[FOLDER] = ConfigRecord({"hash": open_site(settings).cohort.fingerprint})
     return reply(message, answer)
 
 

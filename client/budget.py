@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client.policy import FILE, Policy, read_policy
-from client.settings import STATE
+from client.settings import LEDGER, STATE
 from fusion.errors import ConfigError
 from fusion.readers.cohort import read_cohort
 from privacy.accountant import Spent
@@ -15,8 +15,6 @@ from privacy.events import PrivacyEvent
 from privacy.heads import Head
 from privacy.ledger import Ledger
 from privacy.plan import PrivacyPlan
-
-LEDGER = "ledger.sqlite"
 
 
 @dataclass(frozen=True)

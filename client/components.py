@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from client.consent import read_consent
 from client.describe import aligned
 from client.replies import Answer
 from client.settings import Settings
@@ -29,12 +30,15 @@ def multiply(settings: Settings, words: Mapping[str, Any]) -> Answer:
 
     Source: own.
     """
+    consent = read_consent(settings)
+    consent.require("components", "Leave data.components empty.")
     site, scaling = open_site(settings), Scaling.from_dict(json.loads(words["scaling"]))
     found = {
         f"components:{name}": product_sums(_rows(site, scaling, name, words))
         for name in words["components"]
     }
-    return Answer(sums={key: sums.to_array() for key, sums in found.items() if sums is not None})
+    told = {key: sums.to_array() for key, sums in found.items() if sums is not None}
+    return Answer(facts=consent.exact("components"), sums=told)
 
 
 def _rows(site: Site, scaling: Scaling, name: str, words: Mapping[str, Any]) -> np.ndarray:

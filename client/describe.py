@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from client.consent import read_consent, told_counts, told_hash
 from client.replies import Answer, Fact
 from client.settings import Settings
 from client.site import SPLITS, Site, open_site
@@ -24,7 +25,7 @@ def describe(settings: Settings) -> Answer:
 
     Source: own.
     """
-    site = open_site(settings)
+    site, consent = open_site(settings), read_consent(settings)
     cohort = site.cohort
     wanted = [table for table in cohort.tables if is_wanted(table, settings.run.data)]
     features = {f"features:{table}": list(cohort.tables[table].genes) for table in wanted}
@@ -33,10 +34,12 @@ def describe(settings: Settings) -> Answer:
         "role": cohort.role,
         "encoder": cohort.encoder,
         "feature-width": cohort.feature_width,
-        "data-hash": cohort.fingerprint,
+        "data-hash": told_hash(settings, cohort, consent),
         "tables": list(cohort.tables),
     }
-    return Answer(facts={**facts, **features}, sums=_counts(site, settings.run))
+    facts |= features | consent.exact("counts")
+    counts = _counts(site, settings.run)
+    return Answer(facts=facts, sums=told_counts(consent, counts, trains=cohort.role == "train"))
 
 
 def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
@@ -51,7 +54,8 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
 
     Source: own.
     """
-    site = open_site(settings)
+    site, consent = open_site(settings), read_consent(settings)
+    consent.require("scaling", "Set data.scaling to a file of public statistics.")
     vector = aligned(site.cohort, words)
     clip, training = settings.run.data.clip, np.zeros(len(site.split), bool)
     training[site.rows("train")] = True
@@ -63,7 +67,8 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
     measured = [not name.startswith(f"{CLINICAL}:") for name in vector.names]
     known = vector.values[training][:, measured]
     cut = int((np.abs(known) > clip).sum()) if clip else 0
-    return Answer(sums=sums | {"scaling.clipped": np.array([cut, int((~np.isnan(known)).sum())])})
+    sums["scaling.clipped"] = np.array([cut, int((~np.isnan(known)).sum())])
+    return Answer(facts=consent.exact("scaling"), sums=sums)
 
 
 def aligned(cohort: Cohort, words: Mapping[str, Any]) -> OmicsVector:

@@ -12,6 +12,7 @@ from fusion.registry import nearest
 from privacy.entries import Limit
 from privacy.errors import PrivacyError
 from privacy.events import PrivacyEvent
+from privacy.releases import EXACT
 
 FILE = "policy.toml"
 
@@ -37,6 +38,8 @@ class Policy:
         releases: Noisy sums that a run may release beside training.
         models: Allowed, by name; empty = all.
         objectives: Allowed, by name; empty = all that do not couple patients, in a private run.
+        exact_releases: Sums without noise that may leave a private run, outside of its promise;
+            names of `privacy.releases.EXACT`.
         rounds: Most rounds of a run.
         parameters: Most parameters of a model.
 
@@ -61,6 +64,7 @@ class Policy:
     releases: tuple[PrivacyEvent, ...] = ()
     models: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
+    exact_releases: tuple[str, ...] = ()
     rounds: int = 200
     parameters: int = 10_000_000
 
@@ -165,6 +169,13 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _exact(value: object) -> tuple[str, ...]:
+    told = _texts(value)
+    if not set(told) <= set(EXACT):
+        raise ValueError
+    return told
+
+
 def _path(value: object) -> Path:
     if not isinstance(value, str) or not Path(value).is_absolute():
         raise ValueError
@@ -198,6 +209,7 @@ KEYS: Mapping[str, Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "allowed": {
         "models": ("be a list of names", _texts),
         "objectives": ("be a list of names", _texts),
+        "exact-releases": (f"be a list of some of {', '.join(EXACT)}", _exact),
         "rounds": ("be a whole number >= 1", _whole(1)),
         "parameters": ("be a whole number >= 1", _whole(1)),
     },

@@ -1,11 +1,13 @@
 """Answers to the coordinator: only what is on the list of releases, in four records."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from safetensors.numpy import load, save
 
 from privacy.releases import check_releases
 
@@ -31,6 +33,47 @@ class Answer:
     sums: Mapping[str, np.ndarray] = field(default_factory=dict)
     model: Mapping[str, np.ndarray] | None = None
     control: Mapping[str, np.ndarray] | None = None
+
+    def beside(self, other: "Answer") -> "Answer":
+        """Return both answers in one; lists of names among the facts are joined."""
+        facts = {**self.facts, **other.facts}
+        for name in set(self.facts) & set(other.facts):
+            first, second = self.facts[name], other.facts[name]
+            if isinstance(first, list) and isinstance(second, list):
+                facts[name] = [*first, *second]
+        return Answer(
+            facts,
+            {**self.figures, **other.figures},
+            {**self.sums, **other.sums},
+            self.model if other.model is None else other.model,
+            self.control if other.control is None else other.control,
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the answer as one safetensors document; `from_bytes` gives an equal one."""
+        kinds = {"sums": self.sums, "model": self.model, "control": self.control}
+        plain = {"facts": dict(self.facts), "figures": dict(self.figures)}
+        names = {kind: None if held is None else list(held) for kind, held in kinds.items()}
+        text = json.dumps(plain | {"names": names})
+        packed = {"document": np.frombuffer(text.encode(), dtype=np.uint8)}
+        for kind, held in kinds.items():
+            found = (held or {}).items()
+            packed |= {f"{kind}/{name}": np.asarray(value, order="C") for name, value in found}
+        return save(packed)
+
+    @staticmethod
+    def from_bytes(content: bytes) -> "Answer":
+        """Return the answer that `to_bytes` wrote."""
+        packed = load(content)
+        document = json.loads(packed["document"].tobytes())
+        kinds: dict[str, dict[str, np.ndarray] | None] = {
+            kind: None if names is None else {name: packed[f"{kind}/{name}"] for name in names}
+            for kind, names in document["names"].items()
+        }
+        return Answer(
+            document["facts"], document["figures"], kinds["sums"] or {}, kinds["model"],
+            kinds["control"],
+        )  # fmt: skip
 
 
 def reply(message: Message, answer: Answer) -> Message:

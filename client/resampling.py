@@ -1,7 +1,6 @@
 """The weights of the audit's bootstrap at one site: who may know them, and when they are used."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,17 +8,13 @@ import numpy as np
 from jaxtyping import Float
 
 from client.settings import Settings
+from client.site_secret import site_secret
 from fusion.config import RunConfig
-from fusion.errors import SiteError
 from fusion.interaction.bootstrap import poisson_weights
-from fusion.new_files import write_new
 from fusion.readers.cohort import Cohort
 
 SECRET = "bootstrap.key"
 """File in the site's state folder that the weights follow from."""
-
-LENGTH = 32
-"""Bytes of the secret, from the operating system's generator."""
 
 TOO_FEW = "the bootstrap needs more audited patients at a site than it has replicates"
 """Why a site sends no replicates."""
@@ -86,7 +81,9 @@ def resampling(settings: Settings, site: str) -> Resampling | None:
     number = settings.run.audit.bootstrap
     if settings.simulated:
         return simulated(settings.run, site)
-    return Resampling(number, _kept(settings), number) if number else None
+    return (
+        Resampling(number, site_secret(settings, SECRET, "bootstrap"), number) if number else None
+    )
 
 
 def simulated(run: RunConfig, site: str) -> Resampling | None:
@@ -100,25 +97,3 @@ def simulated(run: RunConfig, site: str) -> Resampling | None:
     """
     secret = hashlib.sha256(f"simulation {run.seed} {site}".encode()).digest()
     return Resampling(run.audit.bootstrap, secret, 0) if run.audit.bootstrap else None
-
-
-def _kept(settings: Settings) -> bytes:
-    """Return the site's secret; made when it is first needed."""
-    path = settings.kept / SECRET
-    try:
-        if not path.exists():
-            write_new({path: os.urandom(LENGTH)}, secret=[path])
-        found = path.read_bytes()
-    except OSError as error:
-        raise SiteError(
-            f"The site's state folder must be one that can be written, got '{settings.kept}' "
-            f'({error}). Name another: --node-config \'site="..." state="..."\'.',
-            public="The site's state folder cannot be written.",
-        ) from None
-    if len(found) != LENGTH:
-        raise SiteError(
-            f"The bootstrap's secret must be {LENGTH} bytes, got {len(found)} in '{path}'. "
-            "Remove the file: a new one is made.",
-            public="The site's secret of the bootstrap is damaged.",
-        )
-    return found

@@ -1,8 +1,6 @@
 """What a site does with a model it receives: validate and train in a round, test at the end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,48 +13,21 @@ from client.audit import (
     embedding_means,
     own_background,
 )
-from client.heads import OwnHead
+from client.private_training import answer_once
 from client.replies import Answer
 from client.resampling import TOO_FEW, resampling
-from client.settings import Settings
-from client.site import Site, open_network, open_patients, open_site
+from client.task import Task
 from fusion.interaction.scales import chosen_scales, time_scales
 from fusion.masking import MARGINAL, needs_embeddings
 from fusion.survival.bins import TimeGrid
-from fusion.training.data import PatientData
 from fusion.training.evaluation import Pooled, pool
-from fusion.training.examination import Yardstick, examine, refer
+from fusion.training.examination import examine, refer
 from fusion.training.loop import train_round
-from fusion.training.plan import SurvivalNetwork, load_weights, weights
+from fusion.training.plan import weights
 from fusion.training.risk_sets import beside, tell_risk_set
 
-
-class Task:
-    """One request made ready: the site's patients, and the received model.
-
-    Args:
-        settings: Of this message.
-        words: The request's scalars and lists.
-        model: The received weights.
-
-    Source: own.
-    """
-
-    def __init__(
-        self, settings: Settings, words: Mapping[str, Any], model: Mapping[str, np.ndarray]
-    ) -> None:
-        self.settings, self.run, self.words = settings, settings.run, words
-        self.site: Site = open_site(settings)
-        self.data: PatientData = open_patients(settings, words["plan"])
-        self.network: SurvivalNetwork = open_network(settings.run, words["plan"], self.site.device)
-        self.head = OwnHead(settings, words, self.network, model)
-        self.shared = model
-        load_weights(self.network, {**self.head.arrays, **model})
-
-    @property
-    def yardstick(self) -> Yardstick:
-        """What all sites measure with."""
-        return Yardstick.from_words(dict(self.words), self.run.evaluation)
+NOT_LET = "its policy lets no audit out of a private run"
+"""Why a site sends no audit."""
 
 
 def train(
@@ -74,14 +45,11 @@ def train(
 
     Source: own.
     """
-    rows = task.site.rows("train")
-    validation = task.site.rows("validation") if task.head.known else []
-    pooled = pool(task.network.model, task.data, validation)
-    sums = examine(task.network, task.data, validation, task.yardstick, pooled)
-    found = _audit(task, validation, pooled, {}, _terms(task)) if task.words["audit"] else Answer()
-    sums |= found.sums
-    grid = task.yardstick.time_grid
-    sums |= tell_risk_set(task.network, task.data, rows, grid)
+    if task.consent.private:
+        return answer_once(task, lambda: _validate(task))
+    found = _validate(task)
+    rows, grid = task.site.rows("train"), task.yardstick.time_grid
+    sums = tell_risk_set(task.network, task.data, rows, grid)
     network = beside(task.network, arrays, grid)
     number = int(task.words["round"])
     done = train_round(
@@ -91,10 +59,37 @@ def train(
     if task.run.federation.weighting == "events":
         weight = int(task.site.cohort.event[rows].sum())
     figures = {"num-examples": float(weight), "steps": float(done.steps), "train-loss": done.loss}
-    figures |= found.figures
     control = done.control if correction else None
     model = task.head.part(weights(task.network), number)
-    return Answer(facts=found.facts, figures=figures, sums=sums, model=model, control=control)
+    return found.beside(Answer(figures=figures, sums=sums, model=model, control=control))
+
+
+def _validate(task: Task) -> Answer:
+    """Return what validation patients say of the received model, and the audit if it is due."""
+    rows = task.site.rows("validation") if task.head.known else []
+    return _examine(task, rows, "validation", {}, _terms(task))
+
+
+def _examine(
+    task: Task,
+    patients: Sequence[int],
+    release: str,
+    background: Mapping[str, np.ndarray],
+    terms: Terms,
+) -> Answer:
+    """Return the figures of one split, over nobody if the policy keeps them, and its audit."""
+    rows = task.consent.rows(release, patients)
+    audited = task.consent.rows("audit", patients)
+    pooled = pool(task.network.model, task.data, rows or audited)
+    none = pooled.pick([])
+    sums = examine(task.network, task.data, rows, task.yardstick, pooled if rows else none)
+    answer = Answer(facts=task.consent.exact(release), sums=sums)
+    if not task.words.get("audit", False):
+        return answer
+    if not task.consent.lets("audit"):
+        return answer.beside(Answer(facts={"not-audited": NOT_LET}))
+    found = _audit(task, audited, pooled if audited else none, background, terms)
+    return answer.beside(found).beside(Answer(facts=task.consent.exact("audit")))
 
 
 def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
@@ -112,13 +107,8 @@ def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
     task.head.require()
     if task.words["split"] == "test":
         task.head.keep_for(task.shared)
-    rows = task.site.rows(task.words["split"])
-    pooled = pool(task.network.model, task.data, rows)
-    sums = examine(task.network, task.data, rows, task.yardstick, pooled)
-    if not task.words.get("audit", False):
-        return Answer(sums=sums)
-    found = _audit(task, rows, pooled, background, _terms(task))
-    return replace(found, sums=sums | dict(found.sums))
+    rows, split = task.site.rows(task.words["split"]), task.words["split"]
+    return _examine(task, rows, split, background, _terms(task))
 
 
 def _terms(task: Task) -> Terms:
@@ -164,11 +154,11 @@ def reference(task: Task) -> Answer:
     Source: own.
     """
     task.head.require()
-    rows = task.site.rows("train")
+    rows = task.consent.rows("reference", task.site.rows("train"))
     grid = TimeGrid(task.run.evaluation.time_step, task.run.evaluation.time_bins)
     pooled = pool(task.network.model, task.data, rows)
     sums = refer(task.network, task.data, rows, grid, pooled)
     model = task.network.model
     if needs_embeddings(task.run.audit, model.modalities):
         sums["embedding-means"] = embedding_means(model, task.data, rows, pooled).to_array()
-    return Answer(sums=sums)
+    return Answer(facts=task.consent.exact("reference"), sums=sums)

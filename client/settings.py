@@ -12,6 +12,9 @@ from fusion.errors import ConfigError
 STATE = ".concord"
 """Folder in the site's own for what it keeps of a run, unless its node config names another."""
 
+LEDGER = "ledger.sqlite"
+"""The ledger's file in it."""
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -14,7 +14,7 @@ from fusion.errors import SiteError
 from fusion.models.entries import MODELS
 from fusion.readers.bags import BagReader, Room
 from fusion.readers.cohort import Cohort, read_cohort
-from fusion.readers.folds import assign_split
+from fusion.readers.folds import assign_alone, assign_split
 from fusion.readers.site_toml import read_site_description
 from fusion.training.data import PatientData
 from fusion.training.plan import Plan, SurvivalNetwork, build_network
@@ -47,8 +47,12 @@ class Site:
 
         Every sum over a lone patient would be that patient's own value.
         """
-        rows = [int(row) for row in np.flatnonzero(self.split == split)]
+        rows = self.everyone(split)
         return rows if len(rows) > 1 else []
+
+    def everyone(self, split: str) -> list[int]:
+        """Return the patients of one split, a lone one too: for sums that are noised."""
+        return [int(row) for row in np.flatnonzero(self.split == split)]
 
 
 def open_site(settings: Settings) -> Site:
@@ -70,7 +74,7 @@ def check_described(settings: Settings, before: str) -> None:
 
     Args:
         settings: Of this message.
-        before: The hash of the folder that the site sent then.
+        before: The hash of the folder then.
 
     Raises:
         SiteError: The folder is another one, or cannot be used any more.
@@ -150,9 +154,8 @@ def read_site(folder: Path, run: RunConfig, room: Room | None = None) -> Site:
     cohort = read_cohort(folder)
     if cohort.name in names(run.split.hold_out):
         cohort = replace(cohort, role="evaluate-only")
-    split = assign_split(
-        cohort, validation=run.split.validation, test=run.split.test, seed=run.seed
-    )
+    assign = assign_alone if run.privacy.private else assign_split
+    split = assign(cohort, validation=run.split.validation, test=run.split.test, seed=run.seed)
     device = choose_device(read_site_description(folder).device)
     make_repeatable(device)
     return Site(cohort, split, cohort.bags(room or Room()), device)

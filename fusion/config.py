@@ -14,6 +14,7 @@ from fusion.errors import ConfigError
 from fusion.lists import names, numbers, pairs, sizes
 from fusion.masking import BACKGROUNDS, check_audit
 from fusion.modalities import check_modalities
+from fusion.private_settings import check_private
 from fusion.registry import nearest
 from fusion.sections import (
     AlertsConfig,
@@ -23,6 +24,7 @@ from fusion.sections import (
     FederationConfig,
     ModelConfig,
     ObjectiveConfig,
+    PrivacyConfig,
     SplitConfig,
     TrainingConfig,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "FederationConfig",
     "ModelConfig",
     "ObjectiveConfig",
+    "PrivacyConfig",
     "RunConfig",
     "SplitConfig",
     "TrainingConfig",
@@ -73,6 +76,7 @@ class RunConfig:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     federation: FederationConfig = field(default_factory=FederationConfig)
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
@@ -91,6 +95,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "training.schedule": ("constant", "cosine"),
     "federation.personal": ("none", "head"),
     "federation.weighting": ("patients", "events"),
+    "privacy.mode": ("none", "record-level"),
+    "privacy.engine": ("functional", "hooks"),
     "evaluation.selection": ("concordance", "loss"),
     "audit.background": BACKGROUNDS,
     "audit.split": ("test", "validation", "train"),
@@ -249,6 +255,7 @@ def check(config: RunConfig) -> None:
     pairs(config.data.components, "data.components")
     sizes(config.model.layers, "model.layers")
     check_modalities(config.data)
+    check_private(flat)
 
 
 def _check_numbers(flat: Mapping[str, Any]) -> None:

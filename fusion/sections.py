@@ -137,6 +137,22 @@ class FederationConfig:
 
 
 @dataclass(frozen=True)
+class PrivacyConfig:
+    """What each patient is promised. How much noise it takes is for each site's policy to say."""
+
+    mode: str = "none"
+    """`none`, or `record-level`: each site trains with the noise, clipping, sampling and steps of
+    its own policy.toml; `training.local-steps` is not read."""
+    engine: str = "functional"
+    """How gradients of single patients are had: `functional` (torch.func) or `hooks` (Opacus)."""
+
+    @property
+    def private(self) -> bool:
+        """Whether anything is promised."""
+        return self.mode != "none"
+
+
+@dataclass(frozen=True)
 class EvaluationConfig:
     """What is measured, on which shared grids."""
 

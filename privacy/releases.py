@@ -69,10 +69,26 @@ RELEASES: Mapping[str, Release] = {
         "if it audits more patients than there are repeats; nothing formal bounds what they tell.",
     ),
     "not-resampled": Release("fact", "Why the site sent no replicates of its audit."),
+    "budget": Release(
+        "figure", "What policy and ledger say: epsilon spent and left, noise, steps."
+    ),
+    "exact-releases": Release("fact", "Which sums without noise the site's policy lets out."),
     "donors": Release("figure", "Training patients who stood in for hidden modalities."),
     "not-audited": Release("fact", "Why the site sent no audit."),
 }
 """Name of a release to what it is. A name with a suffix after ':' belongs to its stem."""
+
+EXACT: Mapping[str, str] = {
+    "counts": "patients and events of each split, who lacks what, and training outcomes by time",
+    "scaling": "sums and squares of the inputs of training patients",
+    "components": "products of the columns of training patients",
+    "train-loss": "mean loss of training patients",
+    "validation": "figures of each round's model on validation patients",
+    "reference": "baseline hazard, risks and mean embeddings of training patients",
+    "test": "figures of the chosen model on test patients",
+    "audit": "interaction sums of validation and test patients",
+}
+"""Sums without noise that a policy may let out of a private run, outside of its promise."""
 
 
 def check_releases(names: Iterable[str]) -> None:

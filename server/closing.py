@@ -119,7 +119,8 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
         FederationError: No site answered.
     """
     words = reference.yardstick.to_words() | progress.asked(best=True)
-    audited = len(company.plan.modalities) > 1
+    own = company.config.audit.background == MARGINAL
+    audited = len(company.plan.modalities) > 1 and bool(reference.background or own)
     words |= {"plan": company.plan_text, "split": "test", "audit": audited, "closing": True}
     content = request(words, model=progress.best, arrays=reference.background or None)
     modalities, number = company.plan.modalities, company.config.audit.bootstrap
@@ -155,8 +156,8 @@ def shared_background(
         answers: The training sites' reference sums; read for a mean embedding only.
 
     Returns:
-        Token x width by modality; nothing for a model of one modality, or where each site has its
-        own.
+        Token x width by modality; nothing for a model of one modality, where each site has its
+        own, or where every site's policy keeps the sums behind it.
 
     Raises:
         FederationError: No patient has some modality.
@@ -173,4 +174,7 @@ def shared_background(
         means = embed_mean_input(network.model, company.plan.widths)
         return {name: tokens.numpy() for name, tokens in means.items()}
     sums = [EmbeddingSums.from_array(a.sums["embedding-means"], shapes) for a in answers]
-    return {name: mean.numpy() for name, mean in sum(sums[1:], start=sums[0]).mean().items()}
+    total = sum(sums[1:], start=sums[0])
+    if company.config.privacy.private and not any(total.counts.values()):
+        return {}
+    return {name: mean.numpy() for name, mean in total.mean().items()}

@@ -47,6 +47,11 @@ class Member:
         told = json.dumps([self.facts["data-hash"], self.role, *counts])
         return hashlib.sha256(told.encode()).hexdigest()
 
+    @property
+    def counted(self) -> bool:
+        """Whether it told true numbers; in a private run a policy may keep them."""
+        return "counts" in self.facts.get("exact-releases", ["counts"])
+
 
 def read_member(answer: Answer) -> Member:
     """Return the site that an answer to the opening question describes.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusion.config import RunConfig, numbers
-from fusion.errors import FederationError
+from fusion.errors import ConfigError, FederationError
 from fusion.objectives.intervals import baseline_hazards, choose_intervals
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.tallies import OutcomeCounts
@@ -22,6 +22,10 @@ from server.members import SPLITS, Member, read_member
 from server.scaling import common_scale
 
 log = logging.getLogger("concord.server")
+
+
+PUBLIC_RATE = 0.2
+"""Events a patient-year that baselines start from where no site tells its counts."""
 
 
 def describe(inbox: Inbox) -> tuple[list[Member], list[Failure]]:
@@ -42,12 +46,13 @@ def describe(inbox: Inbox) -> tuple[list[Member], list[Failure]]:
             f"At least one site must be able to train, got none of {len(answers) + len(failures)} "
             f"({reasons}). Run `concord-site doctor` at each site."
         )
-    if not sum(member.events[0] for member in members):
+    counted = [member for member in members if member.counted]
+    if counted == members and not sum(member.events[0] for member in members):
         raise FederationError(
             f"The federation must have at least one event to train on, got 0 among "
             f"{sum(m.patients[0] for m in members)} training patients. Add sites or follow-up."
         )
-    for member in members:
+    for member in counted:
         for split, patients, events in zip(SPLITS, member.patients, member.events, strict=True):
             if patients and not events:
                 log.warning("%s has no event among %d %s patients", member.name, patients, split)
@@ -150,12 +155,19 @@ def _intervals(
     counts = training_counts(members, config)
     outcomes = counts.counts[1:].sum(axis=2).astype(np.float64)
     edges = counts.time_grid.edges
+    if not outcomes.sum() and not config.objective.cuts:
+        raise ConfigError(
+            "objective.cuts must be written where no site tells its counts, got none. Write public "
+            'days, such as objective.cuts = "365,730,1460", or let a policy release `counts`.'
+        )
     intervals = choose_intervals(
         outcomes[:, 1],
         edges=edges,
         number=config.objective.intervals,
         cuts=numbers(config.objective.cuts, "objective.cuts"),
     )
+    if not outcomes.sum():
+        return intervals.edges, (PUBLIC_RATE,) * len(intervals)
     rates = baseline_hazards(intervals, events=outcomes[:, 1], censored=outcomes[:, 0], edges=edges)
     return intervals.edges, tuple(rates.tolist())
 

@@ -10,8 +10,10 @@ from flwr.serverapp import Grid
 
 from fusion.config import RunConfig
 from fusion.errors import FederationError
+from fusion.objectives.build import OBJECTIVES
 from fusion.training.heads import head_names, without_head
 from fusion.training.plan import build_network, weights
+from privacy.compatibility import check_loss
 from server.aggregation import Aggregator, check_strategy
 from server.closing import refer, test
 from server.inbox import Failure, Inbox
@@ -40,10 +42,13 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     Raises:
         FederationError: The sites cannot train together.
         ConfigError: A setting does not fit the sites.
+        PrivacyError: A private run is asked for with a loss that couples patients.
 
     Source: own.
     """
     folder, started = Path(config.out), time.monotonic()
+    if config.privacy.private:
+        check_loss(OBJECTIVES[config.objective.name], config.objective.name)
     inbox = Inbox(grid, config.federation)
     members, absent = describe(inbox)
     check_strategy(config.federation, sum(member.trains for member in members))
@@ -78,7 +83,8 @@ def _begin(inbox: Inbox, members: list[Member], config: RunConfig) -> _Start:
     agreement = agree(inbox, members, config)
     network = build_network(agreement.plan, config)
     own = head_names(network, config)
-    model, run = without_head(weights(network), own), token_hex(16) if own else ""
+    named = own or config.privacy.private
+    model, run = without_head(weights(network), own), token_hex(16) if named else ""
     progress = Progress(0, model, model, records=(first_record(),), run=run)
     progress.save(Path(config.out), config, agreement.to_dict())
     return _Start(agreement, progress)

@@ -35,7 +35,8 @@ class Progress:
         scale: Its standard deviation.
         records: What the result tells of each round.
         seconds: What each round took.
-        run: A random name, by which sites keep their own heads; empty if they have none.
+        run: A random name, by which sites keep their own heads and their
+            ledgers; empty if they have neither.
 
     Source: own.
     """

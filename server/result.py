@@ -27,6 +27,7 @@ from fusion.training.heads import head_names, head_of
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
 from server.alerts import find_alerts
+from server.budgets import tell_privacy
 from server.closing import Reference, Test
 from server.inbox import Failure
 from server.members import SPLITS, Member
@@ -90,11 +91,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
         "evaluation": _evaluation(story, score),
         "audit": audit,
         "alerts": find_alerts(progress.records, audit, config.alerts),
-        "privacy": {
-            "differential_privacy": False,
-            "statement": "Trained without differential privacy: weights and exact sums over "
-            "patients left each site, and no epsilon bounds what they tell.",
-        },
+        "privacy": tell_privacy(progress.records, story.company.inbox.released, config),
         "not_measured": _not_measured(story, score),
     }
 
@@ -281,7 +278,7 @@ def _not_measured(story: Story, score: Score) -> list[str]:
     sentences += _not_audited(story)
     sentences += [f"Site {f.site}: {f.reason}." for f in story.absent]
     sentences += [f"Test figures of site {f.site}: {f.reason}." for f in story.examined.failures]
-    if story.progress.run:
+    if config.federation.personal != "none":
         sentences.append(
             "A common model: each site was examined with a head of its own, so pooled figures "
             "compare risks of different heads, and a hospital without one gets no risk."

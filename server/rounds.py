@@ -18,6 +18,7 @@ from fusion.training.examination import Yardstick
 from fusion.training.plan import Plan, build_network
 from server.aggregation import Aggregator, sift
 from server.audits import collect
+from server.budgets import say_budget, told_budgets, with_budget
 from server.inbox import Answer, Failure, Inbox, request, to_record
 from server.members import Member
 from server.progress import Progress
@@ -93,6 +94,7 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
     requests = _requests(company, progress, yardstick, corrections)
     check = readable(yardstick, company.plan.modalities)
     check = with_risk_sets(check, company.config.objective.name, yardstick.time_grid)
+    check = with_budget(check, company.config)
     answers, failures = company.inbox.ask_each("train", requests, check)
     progress = validated(company, progress, add_up(answers, yardstick), answers)
     usable, refused = sift(progress.model, answers, corrections)
@@ -204,10 +206,12 @@ def _record(
 ) -> dict[str, Any]:
     """Return what the result tells of a round; its model's validation comes with the next one."""
     weights = [answer.figures["num-examples"] for answer in usable]
-    losses = [answer.figures["train-loss"] for answer in usable]
-    total = sum(weights)
-    mean = sum(w * x for w, x in zip(weights, losses, strict=True)) / total if total else None
-    return {
+    losses = [answer.figures.get("train-loss") for answer in usable]
+    pairs = [(w, x) for w, x in zip(weights, losses, strict=True) if x is not None]
+    total = sum(weight for weight, _ in pairs)
+    mean = sum(w * x for w, x in pairs) / total if total else None
+    budgets = told_budgets(usable)
+    return ({"privacy": budgets} if budgets else {}) | {
         "round": number,
         "answered": [answer.site for answer in usable],
         "failed": [{"site": one.site, "reason": one.reason} for one in failed],
@@ -238,13 +242,14 @@ def _say(progress: Progress, company: Company) -> None:
     """Log a line a person can follow: round, elapsed, who answered, how the model before ranks."""
     done = progress.records[-1]
     log.info(
-        "round %d/%d  %.1f s  answered %d/%d  %s",
+        "round %d/%d  %.1f s  answered %d/%d  %s%s",
         done["round"],
         company.config.rounds,
         sum(progress.seconds),
         len(done["answered"]),
         len(company.trainers),
         _examined(progress.records[-2]),
+        say_budget(done.get("privacy", ())),
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from fusion.readers.cohort import Cohort
-from fusion.seeding import generator
+from fusion.seeding import digest, generator
 
 
 def assign_split(
@@ -40,6 +40,40 @@ def assign_split(
         free = split == "train"
         wanted = min(rounded(share * number), max(int(free.sum()) - 1, 0))
         split[draw_balanced(free, cohort.event, number=wanted, rng=rng)] = word
+    return split
+
+
+def assign_alone(
+    cohort: Cohort, *, validation: float, test: float, seed: int
+) -> Shaped[np.ndarray, " patient"]:
+    """Return what `assign_split` does, each patient's split by that patient alone.
+
+    Under record-level privacy one patient more must not move another one to a different split.
+    The price: sizes are what they happen to be, and nothing is balanced by event.
+
+    Args:
+        cohort: The site's patients.
+        validation: Probability of each patient.
+        test: Likewise.
+        seed: The run's seed; with the names of site and patient it decides the draw.
+
+    Privacy: membership of patients; it stays at the site.
+
+    Source: own (a hash of each name, read as a number in [0, 1)).
+    """
+    number = len(cohort.patients)
+    if cohort.role == "evaluate-only":
+        return np.full(number, "test", "<U10")
+    places = np.array(
+        [digest(seed, cohort.name, "split", name) / 2**63 for name in cohort.patients]
+    ).reshape(number)
+    split = np.full(number, "train", "<U10")
+    if cohort.fixed_split is not None:
+        split = cohort.fixed_split.astype("<U10")
+        test = 0.0
+    free = split == "train"
+    split[free & (places < test)] = "test"
+    split[free & (places >= 1 - validation)] = "validation"
     return split
 
 

@@ -1,4 +1,4 @@
-"""Small cohorts as tensors, for every model and every objective that record-level privacy allows."""
+"""Small cohorts as tensors, for every model and every objective that privacy allows."""
 
 import numpy as np
 import pytest

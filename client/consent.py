@@ -1,0 +1,197 @@
+"""What a site lets a run do: its policy held against what the coordinator asks."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from client.policy import FILE, Policy, read_policy
+from client.settings import Settings
+from client.site_secret import site_secret
+from fusion.readers.cohort import Cohort
+from privacy.calibration import noise_multiplier_for
+from privacy.errors import PrivacyError
+from privacy.plan import PrivacyPlan
+
+SECRET = "data-hash.key"
+"""File in the site's state folder that the told hash of its data follows from."""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a site answers to a run that its policy allows.
+
+    Attributes:
+        policy: The site's; None = it has none, and the run is not private.
+        private: Whether the run promises anything.
+
+    Source: own.
+    """
+
+    policy: Policy | None
+    private: bool
+
+    @property
+    def rules(self) -> Policy:
+        """The policy of a site that has one.
+
+        Raises:
+            PrivacyError: There is none.
+        """
+        if self.policy is None:
+            raise PrivacyError(NO_POLICY)
+        return self.policy
+
+    def lets(self, release: str) -> bool:
+        """Return whether sums without noise may leave, by a name of `privacy.releases.EXACT`."""
+        return not self.private or release in self.rules.exact_releases
+
+    def rows(self, release: str, rows: Sequence[int]) -> list[int]:
+        """Return the patients that a release may be over: those given, or nobody at all.
+
+        Sums over nobody are the same whoever the site's patients are.
+        """
+        return list(rows) if self.lets(release) else []
+
+    def require(self, release: str, instead: str) -> None:
+        """Raise unless sums without noise may leave.
+
+        Raises:
+            PrivacyError: The policy does not let them out of a private run.
+        """
+        if not self.lets(release):
+            raise PrivacyError(
+                f"Sums without noise must be allowed by the site's policy, got none for "
+                f"'{release}' in allowed.exact-releases. {instead}"
+            )
+
+    def exact(self, *releases: str) -> dict[str, list[str]]:
+        """Return the fact that names those of the releases that leave without noise."""
+        allowed = [release for release in releases if self.lets(release)]
+        return {"exact-releases": allowed} if self.private else {}
+
+    def plan(self) -> PrivacyPlan:
+        """Return the plan of a whole run, which follows from the policy alone.
+
+        Raises:
+            PrivacyError: There is no policy, or its noise cannot be found.
+        """
+        return _plan(self.rules)
+
+
+NO_POLICY = (
+    f"A private run must find a {FILE} with budget.max-epsilon at the site, got none. Nothing is "
+    "trained until the site writes one."
+)
+
+
+def read_consent(settings: Settings) -> Consent:
+    """Return what the site lets this run do.
+
+    Args:
+        settings: Of this message.
+
+    Raises:
+        PrivacyError: Its policy does not allow the run.
+        ConfigError: The policy cannot be read.
+
+    Source: own.
+    """
+    policy, run = read_policy(settings.folder), settings.run
+    if run.privacy.private and (policy is None or not policy.max_epsilon):
+        raise PrivacyError(NO_POLICY)
+    if policy is not None:
+        if not (run.privacy.private or policy.non_private_training):
+            raise PrivacyError(
+                "A run without differential privacy must be allowed by the site's policy, got "
+                "budget.non-private-training = false. Set privacy.mode = record-level."
+            )
+        _check_allowed("model.name", run.model.name, policy.models)
+        _check_allowed("objective.name", run.objective.name, policy.objectives)
+        if run.rounds > policy.rounds:
+            raise PrivacyError(
+                f"rounds must be at most {policy.rounds} by the site's policy, got {run.rounds}. "
+                "Lower rounds."
+            )
+    return Consent(policy, run.privacy.private)
+
+
+def told_hash(settings: Settings, cohort: Cohort, consent: Consent) -> str:
+    """Return the hash by which a coordinator notices other data at a site.
+
+    In a private run it is keyed with a secret of the site: else whoever knows all patients but
+    one could try out who the last one is.
+
+    Source: own.
+    """
+    if not consent.private:
+        return cohort.fingerprint
+    key = site_secret(settings, SECRET, "data's hash")
+    return hmac.new(key, cohort.fingerprint.encode(), hashlib.sha256).hexdigest()
+
+
+def told_counts(
+    consent: Consent, counts: Mapping[str, np.ndarray], *, trains: bool
+) -> dict[str, np.ndarray]:
+    """Return what a site tells of its patients' numbers.
+
+    In a private run: the policy's public size as the number of training patients, and zeros.
+
+    Args:
+        consent: What the policy lets out.
+        counts: The true ones.
+        trains: Whether the site has training patients by its role.
+
+    Source: own.
+    """
+    if consent.lets("counts"):
+        return dict(counts)
+    public = {name: np.zeros_like(value) for name, value in counts.items()}
+    public["patients"][0] = consent.rules.public_size if trains else 0
+    return public
+
+
+def check_parameters(consent: Consent, number: int) -> None:
+    """Raise if a model has more parameters than the policy allows.
+
+    Raises:
+        PrivacyError: It has.
+
+    Source: own.
+    """
+    if consent.policy is not None and number > consent.policy.parameters:
+        raise PrivacyError(
+            f"A model must have at most {consent.policy.parameters:,} parameters by the site's "
+            f"policy, got {number:,}. Make it smaller."
+        )
+
+
+def _check_allowed(key: str, value: str, allowed: Sequence[str]) -> None:
+    if allowed and value not in allowed:
+        raise PrivacyError(
+            f"{key} must be allowed by the site's policy, got '{value}'. Choose one of "
+            f"{', '.join(allowed)}."
+        )
+
+
+@lru_cache(maxsize=8)
+def _plan(policy: Policy) -> PrivacyPlan:
+    multiplier = noise_multiplier_for(
+        policy.epsilon,
+        delta=policy.delta,
+        steps=policy.steps,
+        sampling_rate=policy.sampling_rate,
+        beside=policy.releases,
+    )
+    return PrivacyPlan(
+        multiplier,
+        max_grad_norm=policy.max_grad_norm,
+        steps=policy.steps,
+        delta=policy.delta,
+        sampling_rate=policy.sampling_rate,
+        public_size=policy.public_size,
+        releases=policy.releases,
+    )

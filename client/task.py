@@ -1,0 +1,47 @@
+"""One request made ready: the site's patients, the received model, and what the site allows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from client.consent import Consent, check_parameters, read_consent
+from client.heads import OwnHead
+from client.settings import Settings
+from client.site import Site, open_network, open_patients, open_site
+from fusion.training.data import PatientData
+from fusion.training.examination import Yardstick
+from fusion.training.plan import SurvivalNetwork, load_weights
+
+
+class Task:
+    """One request made ready: the site's patients, and the received model.
+
+    Args:
+        settings: Of this message.
+        words: The request's scalars and lists.
+        model: The received weights.
+
+    Raises:
+        PrivacyError: The site's policy does not allow the run.
+
+    Source: own.
+    """
+
+    def __init__(
+        self, settings: Settings, words: Mapping[str, Any], model: Mapping[str, np.ndarray]
+    ) -> None:
+        self.settings, self.run, self.words = settings, settings.run, words
+        self.consent: Consent = read_consent(settings)
+        self.site: Site = open_site(settings)
+        self.data: PatientData = open_patients(settings, words["plan"])
+        self.network: SurvivalNetwork = open_network(settings.run, words["plan"], self.site.device)
+        check_parameters(self.consent, sum(p.numel() for p in self.network.parameters()))
+        self.head = OwnHead(settings, words, self.network, model)
+        self.shared = model
+        load_weights(self.network, {**self.head.arrays, **model})
+
+    @property
+    def yardstick(self) -> Yardstick:
+        """What all sites measure with."""
+        return Yardstick.from_words(dict(self.words), self.run.evaluation)

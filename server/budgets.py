@@ -1,0 +1,170 @@
+"""What a private run cost the sites' patients, as each site's ledger tells it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fusion.config import RunConfig
+from fusion.errors import FederationError
+from fusion.survival.estimate import require_finite
+from privacy.releases import EXACT
+from server.inbox import Answer, Check
+
+STEM = "budget:"
+"""Before the names of what a site tells of its ledger and policy."""
+
+FIGURES = (
+    "epsilon", "epsilon-rdp", "run-epsilon", "run-epsilon-rdp", "max-epsilon", "delta",
+    "noise-multiplier", "max-grad-norm", "sampling-rate", "public-size", "steps", "planned-steps",
+)  # fmt: skip
+"""Their names."""
+
+PLAIN = (
+    "Trained without differential privacy: weights and exact sums over patients left each site, "
+    "and no epsilon bounds what they tell."
+)
+"""The statement of a run without a promise."""
+
+NOT_COVERED = (
+    "Not covered: a patient who is at two sites, what the slide features were trained on before, "
+    "names of columns, and whether a folder could be read."
+)
+"""What the promise of a private run leaves out."""
+
+
+def with_budget(check: Check, config: RunConfig) -> Check:
+    """Return a check that an update of a private run tells what it cost, too.
+
+    Args:
+        check: Of the rest of an answer.
+        config: The run's settings.
+
+    Source: own.
+    """
+
+    def checked(answer: Answer) -> None:
+        check(answer)
+        for name in FIGURES if config.privacy.private else ():
+            value = answer.figures.get(STEM + name)
+            if not isinstance(value, (int, float)) or value < 0:
+                raise FederationError(
+                    f"A private update must tell its {name}, got {str(value)[:25]}. "
+                    "Run the same version at every site."
+                )
+            require_finite(name, value)
+
+    return checked
+
+
+def told_budgets(answers: Iterable[Answer]) -> list[dict[str, Any]]:
+    """Return what each site of a private run told of its budget; nothing for another run.
+
+    Source: own.
+    """
+    return [
+        {"name": answer.site}
+        | {_key(name): float(answer.figures[STEM + name]) for name in FIGURES}
+        | {"exact_releases": exact_releases(answer)}
+        for answer in answers
+        if STEM + FIGURES[0] in answer.figures
+    ]
+
+
+def exact_releases(answer: Answer) -> list[str]:
+    """Return which sums without noise an answer of a private run holds.
+
+    Source: own.
+    """
+    return [str(name) for name in answer.facts.get("exact-releases", ()) if name in EXACT]
+
+
+def say_budget(budgets: Sequence[Mapping[str, Any]]) -> str:
+    """Return the end of a round's line: the most that any site has spent, and what it has left.
+
+    Source: own.
+    """
+    if not budgets:
+        return ""
+    most = max(budgets, key=lambda one: one["epsilon"])
+    left = max(most["max_epsilon"] - most["epsilon"], 0.0)
+    return f"  epsilon {most['epsilon']:.2f}, {left:.2f} left ({most['name']})"
+
+
+def tell_privacy(
+    records: Sequence[Mapping[str, Any]], released: Mapping[str, Iterable[str]], config: RunConfig
+) -> dict[str, Any]:
+    """Return the result's part on privacy.
+
+    Args:
+        records: Of all rounds.
+        released: Sums without noise that each site sent, as the answers said.
+        config: The run's settings.
+
+    Source: own.
+    """
+    if not config.privacy.private:
+        return {"differential_privacy": False, "statement": PLAIN}
+    sites = [_site(name, records, released) for name in _names(records)]
+    return {
+        "differential_privacy": True,
+        "unit": "one patient, added or removed, with all slides, omics and the outcome",
+        "statement": " ".join([_cost(sites), _outside(released), *_gone(sites), NOT_COVERED]),
+        "sites": sites,
+    }
+
+
+def _key(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    told = {one["name"] for record in records for one in record.get("privacy", ())}
+    return sorted(told | {one["site"] for record in records for one in record["failed"]})
+
+
+def _site(
+    name: str, records: Sequence[Mapping[str, Any]], released: Mapping[str, Iterable[str]]
+) -> dict[str, Any]:
+    """Return a site's account after its last round, and why it left if it did."""
+    own = [one for record in records for one in record.get("privacy", ()) if one["name"] == name]
+    account: dict[str, Any] = dict.fromkeys(map(_key, FIGURES)) | (own[-1] if own else {})
+    failed = {r["round"]: f["reason"] for r in records for f in r["failed"] if f["site"] == name}
+    answered = [record["round"] for record in records[1:] if name in record["answered"]]
+    gone = [number for number in failed if number > max(answered, default=0)]
+    left = {"round": min(gone), "reason": failed[min(gone)]} if gone else None
+    return account | {
+        "name": name, "exact_releases": sorted(released.get(name, ())), "left": left,
+    }  # fmt: skip
+
+
+def _cost(sites: Sequence[Mapping[str, Any]]) -> str:
+    known = [site for site in sites if site["epsilon"] is not None]
+    if not known:
+        return "Record-level differential privacy was asked for, and no site trained."
+    run, ever = (max(known, key=lambda site: site[key]) for key in ("run_epsilon", "epsilon"))
+    return (
+        "Trained under record-level differential privacy: one patient more or less, with all "
+        f"slides, omics and the outcome. This run cost each patient at most epsilon "
+        f"{run['run_epsilon']:.3f} at delta {run['delta']:.3g} (site {run['name']}); with all "
+        f"earlier runs of a site at most {ever['epsilon']:.3f} (site {ever['name']})."
+    )
+
+
+def _outside(released: Mapping[str, Iterable[str]]) -> str:
+    told = {site: sorted(names) for site, names in sorted(released.items()) if names}
+    if not told:
+        return "No sum without noise left a site, so nothing was measured on their patients."
+    parts = [f"{site}: {', '.join(names)}" for site, names in told.items()]
+    used = [name for name in EXACT if any(name in names for names in told.values())]
+    meant = "; ".join(f"{name} = {EXACT[name]}" for name in used)
+    return (
+        "Outside of that promise, sums without noise left by the sites' own policies, and no "
+        f"epsilon bounds what they tell: {' | '.join(parts)} ({meant})."
+    )
+
+
+def _gone(sites: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"Site {site['name']} left in round {site['left']['round']}: {site['left']['reason']}"
+        for site in sites
+        if site["left"]
+    ]
