@@ -39,7 +39,6 @@ __all__ = [
     "FederationConfig",
     "ModelConfig",
     "ObjectiveConfig",
-    "PrivacyConfig",
     "RunConfig",
     "SplitConfig",
     "TrainingConfig",
@@ -86,21 +85,15 @@ class RunConfig:
 
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "model.norm": ("layer", "batch"),
-    "model.pooling": ("mean", "attention", "queries"),
-    "model.ungrouped": ("leave-out", "group"),
-    "objective.ties": ("efron", "breslow"),
-    "training.optimiser": ("adamw", "adam", "sgd"),
+    "model.norm": ("layer", "batch"), "model.pooling": ("mean", "attention", "queries"),
+    "model.ungrouped": ("leave-out", "group"), "objective.ties": ("efron", "breslow"),
+    "training.optimiser": ("adamw", "adam", "sgd"), "training.schedule": ("constant", "cosine"),
     "training.coordination": ("none", "project", "reflect"),
-    "training.schedule": ("constant", "cosine"),
-    "federation.personal": ("none", "head"),
-    "federation.weighting": ("patients", "events"),
-    "privacy.mode": ("none", "record-level"),
-    "privacy.engine": ("functional", "hooks"),
+    "federation.personal": ("none", "head"), "federation.weighting": ("patients", "events"),
+    "privacy.mode": ("none", "record-level"), "privacy.engine": ("functional", "hooks"),
     "evaluation.selection": ("concordance", "loss"),
-    "audit.background": BACKGROUNDS,
-    "audit.split": ("test", "validation", "train"),
-}
+    "audit.background": BACKGROUNDS, "audit.split": ("test", "validation", "train"),
+}  # fmt: skip
 """Settings that take one of a few words."""
 
 AT_LEAST: Mapping[str, float] = {

@@ -32,7 +32,7 @@ class StatesCoupling(Protocol):
         """True: clipping patient by patient bounds nothing."""
 
 
-def check_loss(loss: StatesCoupling | type, name: str) -> None:
+def check_loss(loss: StatesCoupling | nn.Module | type, name: str) -> None:
     """Raise unless every patient has a loss of their own.
 
     Args:

@@ -7,7 +7,7 @@ import torch
 from fusion.config import ModelConfig
 from fusion.models.build import build_model
 from fusion.models.entries import MODELS
-from fusion.objectives.build import OBJECTIVES, build_objective
+from fusion.objectives.build import build_objective
 from fusion.objectives.intervals import Intervals
 from fusion.sections import ObjectiveConfig
 from fusion.training.patient_losses import DROPOUT, PatientLosses
@@ -16,7 +16,6 @@ from fusion.training.plan import SurvivalNetwork
 WIDTHS = {"slides": 6, "omics": 9}
 SIZES = {"tokens": 2, "width": 4, "hidden": 8, "heads": 2, "rank": 3}
 INTERVALS = Intervals((0.0, 100.0, 300.0, 700.0, 1500.0))
-SEPARABLE = [name for name in OBJECTIVES if not OBJECTIVES[name].couples_patients]
 
 
 @pytest.fixture(params=list(MODELS))
@@ -24,12 +23,7 @@ def model_name(request):
     return request.param
 
 
-@pytest.fixture(params=SEPARABLE)
-def objective_name(request):
-    return request.param
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def losses_of():
     """A network with every weight moved off its start, as a map from patients to losses."""
 
@@ -46,7 +40,13 @@ def losses_of():
     return losses_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def gated(losses_of):
+    """The default model; look, do not touch."""
+    return losses_of()
+
+
+@pytest.fixture(scope="session")
 def patients_for():
     """Six patients: the third lacks slides, the fourth omics, the fifth both; bags differ."""
 
@@ -69,7 +69,7 @@ def patients_for():
     return patients_for
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pick_patients():
     def pick_patients(patients, places):
         return {name: value[places] for name, value in patients.items()}
