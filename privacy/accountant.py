@@ -1,9 +1,10 @@
 """What events cost together: epsilon of one patient, by privacy loss distributions."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import dp_accounting
 from dp_accounting.pld import PLDAccountant
@@ -50,7 +51,7 @@ def epsilon_of(events: Sequence[PrivacyEvent], *, delta: float) -> float:
     Source: Doroshenko et al. 2022, "Connect the dots"; computed by dp-accounting.
     """
     check_delta(delta)
-    return _epsilon(PLDAccountant(), events, delta)
+    return _epsilon(PLDAccountant, merged(events), delta)
 
 
 def spent(events: Sequence[PrivacyEvent], *, delta: float) -> Spent:
@@ -61,7 +62,8 @@ def spent(events: Sequence[PrivacyEvent], *, delta: float) -> Spent:
 
     Source: as `epsilon_of`; Mironov 2017 for Renyi orders.
     """
-    return Spent(epsilon_of(events, delta=delta), _epsilon(RdpAccountant(), events, delta), delta)
+    by_renyi = _epsilon(RdpAccountant, merged(events), delta)
+    return Spent(epsilon_of(events, delta=delta), by_renyi, delta)
 
 
 def check_delta(delta: float) -> None:
@@ -76,13 +78,17 @@ def check_delta(delta: float) -> None:
         raise PrivacyError(f"delta must be in (0, 1), got {delta}. Use less than 1 / patients.")
 
 
+@lru_cache(maxsize=1024)  # a charge and what is told after it count the same history
 def _epsilon(
-    accountant: dp_accounting.PrivacyAccountant, events: Sequence[PrivacyEvent], delta: float
+    kind: Callable[[], dp_accounting.PrivacyAccountant],
+    events: tuple[PrivacyEvent, ...],
+    delta: float,
 ) -> float:
     if not events:
         return 0.0
+    accountant = kind()
     with _quiet():
-        for event in merged(events):
+        for event in events:
             accountant.compose(_library_event(event), event.count)
         return float(accountant.get_epsilon(delta))
 
