@@ -33,6 +33,12 @@ def check_private(flat: Mapping[str, Any]) -> None:
                 f"{key} must be {value} with privacy.mode = {flat['privacy.mode']}, got "
                 f"{flat[key]}: {reason}. Set {key} = {value}, or privacy.mode = none."
             )
+    if flat["model.name"] == "subspace" and flat["training.coordination"] != "none":
+        raise ConfigError(
+            f"training.coordination must be none with privacy.mode = {flat['privacy.mode']}, got "
+            f"{flat['training.coordination']}: how sure each half is follows from outcomes without "
+            "noise. Set training.coordination = none."
+        )
     if flat["federation.strategy"] == "scaffold":
         raise ConfigError(
             f"federation.strategy must not be scaffold with privacy.mode = "

@@ -66,6 +66,13 @@ def check_layers(module: nn.Module) -> None:
             f"Record-level privacy must not have {layer}, got one at '{name}': it {reason}. Use "
             f"{instead}, or privacy.mode = none."
         )
+    for name, part in module.named_modules():
+        if name and getattr(part, "couples_patients", False):
+            raise PrivacyError(
+                f"Record-level privacy must not have a loss between patients, got one in "
+                f"{type(part).__name__} at '{name}'. Set model.consistency = 0, or "
+                "privacy.mode = none."
+            )
     learned = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     if kept := sorted(set(module.state_dict()) - learned):
         raise PrivacyError(

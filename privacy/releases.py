@@ -86,7 +86,7 @@ EXACT: Mapping[str, str] = {
     "validation": "figures of each round's model on validation patients",
     "reference": "baseline hazard, risks and mean embeddings of training patients",
     "test": "figures of the chosen model on test patients",
-    "audit": "interaction sums of validation and test patients",
+    "audit": "interaction sums of the patients of a split",
 }
 """Sums without noise that a policy may let out of a private run, outside of its promise."""
 

@@ -1,12 +1,13 @@
 """Dropout whose mask belongs to a patient, not to the batch the patient happens to sit in."""
 
 import math
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import dropout
+
+from fusion.encoders.rows import by_row
 
 GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
 FIRST = 0xBF58476D1CE4E5B9 - (1 << 64)
@@ -57,7 +58,7 @@ class PatientDropout(nn.Module):
         )
 
     def _factor(self, like: Tensor, states: Tensor) -> Tensor:
-        keep = _Lanes.apply(states, math.prod(like.shape[1:])) >= self._dropped - LEVELS // 2
+        keep = by_row(_lanes, states, math.prod(like.shape[1:])) >= self._dropped - LEVELS // 2
         return keep.to(like.dtype).mul_(LEVELS / (LEVELS - self._dropped)).view(like.shape)
 
 
@@ -127,26 +128,6 @@ def set_dropout_states(model: nn.Module, states: Int64[Tensor, "patient layer"] 
 
 def _layers(model: nn.Module) -> list[PatientDropout]:
     return [module for module in model.modules() if isinstance(module, PatientDropout)]
-
-
-class _Lanes(torch.autograd.Function):
-    """`_lanes` with a rule for `vmap`: its steps in place have none."""
-
-    @staticmethod
-    def forward(states: Tensor, elements: int) -> Tensor:
-        return _lanes(states, elements)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:  # noqa: ARG004
-        ctx.mark_non_differentiable(output)
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int, None], states: Tensor, elements: int
-    ) -> tuple[Tensor, int]:
-        ahead = states.movedim(in_dims[0], 0)
-        drawn = _Lanes.apply(ahead.flatten(0, 1), elements)
-        return drawn.unflatten(0, (info.batch_size, -1)), 0
 
 
 def _lanes(states: Tensor, elements: int) -> Tensor:

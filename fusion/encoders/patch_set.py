@@ -9,6 +9,7 @@ from torch.nn.functional import pad
 
 from fusion.encoders.base import AbstractEncoder
 from fusion.encoders.dropout import GOLDEN, PatientDropout, mixed
+from fusion.encoders.rows import by_row
 from fusion.types import Bags, Tokens
 
 LAST = 1 << 62
@@ -62,7 +63,7 @@ class PatchSet(AbstractEncoder):
 
     def partial(self, bags: Bags) -> PatchSetState:
         """Return the patches kept of one chunk."""
-        draw = _numbers(bags.features).masked_fill(~bags.mask, LAST)
+        draw = by_row(_numbers, bags.features).masked_fill(~bags.mask, LAST)
         place = draw if bags.rank is None else torch.where(bags.rank < 0, draw, bags.rank)
         features = bags.features
         if draw.shape[1] > self.tokens:

@@ -12,7 +12,7 @@ from fusion.training.data import Draw, PatientData
 from fusion.training.plan import SurvivalNetwork
 from fusion.types import Bags, Batch
 
-REAL, TIME, EVENT, DROPOUT = "real-patches", "time", "event", "dropout"
+REAL, RANK, TIME, EVENT, DROPOUT = "real-patches", "patch-ranks", "time", "event", "dropout"
 INPUT, PRESENT = "input:", "present:"
 
 
@@ -76,13 +76,14 @@ def patient_tensors(
     for name, values in batch.inputs.items():
         found[PRESENT + name] = batch.present[name]
         found[INPUT + name] = values.features if isinstance(values, Bags) else values
-        found |= {REAL: values.mask} if isinstance(values, Bags) else {}
+        if isinstance(values, Bags):
+            found |= {REAL: values.mask} | ({} if values.rank is None else {RANK: values.rank})
     return found
 
 
 def _batch(patients: Mapping[str, Tensor], modalities: Sequence[str]) -> Batch:
     inputs = {
-        name: Bags(patients[INPUT + name], patients[REAL])
+        name: Bags(patients[INPUT + name], patients[REAL], patients.get(RANK))
         if name == SLIDES
         else patients[INPUT + name]
         for name in modalities

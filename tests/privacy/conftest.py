@@ -14,7 +14,11 @@ from fusion.training.patient_losses import DROPOUT, PatientLosses
 from fusion.training.plan import SurvivalNetwork
 
 WIDTHS = {"slides": 6, "omics": 9}
-SIZES = {"tokens": 2, "width": 4, "hidden": 8, "heads": 2, "rank": 3}
+SIZES = {
+    "tokens": 2, "width": 4, "hidden": 8, "heads": 2, "rank": 3, "patch_tokens": 16,
+    "consistency": 0.0,
+}  # fmt: skip
+GROUPS = {"first": (0, 1, 2, 3), "second": (3, 4, 5, 6, 7)}
 INTERVALS = Intervals((0.0, 100.0, 300.0, 700.0, 1500.0))
 
 
@@ -28,7 +32,7 @@ def losses_of():
     """A network with every weight moved off its start, as a map from patients to losses."""
 
     def losses_of(model="gated", objective="discrete-time", **settings):
-        built = build_model(ModelConfig(name=model, **SIZES | settings), WIDTHS, 1)
+        built = build_model(ModelConfig(name=model, **SIZES | settings), WIDTHS, 1, GROUPS)
         random = torch.Generator().manual_seed(3)
         with torch.no_grad():
             for parameter in built.parameters():

@@ -8,6 +8,9 @@ from fusion.objectives.build import OBJECTIVES
 from privacy.compatibility import check_layers, check_loss
 from privacy.errors import PrivacyError
 
+WIDTHS = {"slides": 6, "omics": 9}
+GROUPS = {"first": (0, 1, 2, 3), "second": (3, 4, 5, 6, 7)}
+
 
 @pytest.mark.parametrize("name", list(OBJECTIVES))
 def test_a_loss_is_refused_exactly_if_it_couples_patients(name):
@@ -30,13 +33,19 @@ def test_a_loss_that_does_not_say_is_taken_to_couple_patients():
 
 @pytest.mark.parametrize("pooling", ["mean", "attention"])
 def test_every_registered_model_may_be_trained(model_name, pooling):
-    built = build_model(ModelConfig(name=model_name, pooling=pooling), {"slides": 6, "omics": 9}, 1)
-    check_layers(built)
+    config = ModelConfig(name=model_name, pooling=pooling, consistency=0.0)
+    check_layers(build_model(config, WIDTHS, 1, GROUPS))
+
+
+def test_consistency_between_patients_is_refused_with_the_way_out():
+    model = build_model(ModelConfig(name="subspace", consistency=0.5), WIDTHS, 1, GROUPS)
+    with pytest.raises(PrivacyError, match=r"loss between patients.*Set model\.consistency = 0"):
+        check_layers(model)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if "batch" in MODELS[name].norms])
 def test_batch_norm_is_refused_with_the_way_out(name):
-    model = build_model(ModelConfig(name=name, norm="batch"), {"slides": 6, "omics": 9}, 1)
+    model = build_model(ModelConfig(name=name, norm="batch"), WIDTHS, 1)
     with pytest.raises(PrivacyError, match=r"BatchNorm1d.*normalises by the batch. Use model.norm"):
         check_layers(model)
 
