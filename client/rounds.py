@@ -58,7 +58,8 @@ def train(
     weight = len(rows)
     if task.run.federation.weighting == "events":
         weight = int(task.site.cohort.event[rows].sum())
-    figures = {"num-examples": float(weight), "steps": float(done.steps), "train-loss": done.loss}
+    figures = {"num-examples": float(weight), "steps": float(done.steps)}
+    figures |= {} if done.loss is None else {"train-loss": done.loss}
     control = done.control if correction else None
     model = task.head.part(weights(task.network), number)
     return found.beside(Answer(figures=figures, sums=sums, model=model, control=control))

@@ -5,7 +5,7 @@ and the outcome.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,6 @@ Patients: TypeAlias = Mapping[str, Tensor]
 
 Gradients: TypeAlias = Mapping[str, Tensor]
 """By name of parameter; the first axis of each is the patients'."""
-
-Engine: TypeAlias = Literal["functional", "hooks"]
 
 
 def functional_gradients(module: nn.Module, patients: Patients) -> tuple[Gradients, Tensor]:
@@ -70,13 +68,14 @@ def hooked_gradients(module: nn.Module, patients: Patients) -> tuple[Gradients, 
         _check_count("losses", losses, len(next(iter(patients.values()))))
         losses.sum().backward()
         learned = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        return {name: p.grad_sample for name, p in learned.items()}, losses.detach()
+        gradients = {name: getattr(p, "grad_sample") for name, p in learned.items()}  # noqa: B009
+        return gradients, losses.detach()
     finally:
         hooked.to_standard_module()
         module.zero_grad(set_to_none=True)
 
 
-ENGINES: Mapping[Engine, Callable[[nn.Module, Patients], tuple[Gradients, Tensor]]] = {
+ENGINES: Mapping[str, Callable[[nn.Module, Patients], tuple[Gradients, Tensor]]] = {
     "functional": functional_gradients,
     "hooks": hooked_gradients,
 }
@@ -102,7 +101,8 @@ def clipped_sum(gradients: Gradients, *, patients: int, max_grad_norm: float) ->
     for name, value in gradients.items():
         _check_count(f"gradients of '{name}'", value, patients)
     exact = {name: value.double() for name, value in gradients.items()}
-    norm = sum(value.flatten(1).square().sum(1) for value in exact.values()).sqrt()
+    squares = [value.flatten(1).square().sum(1) for value in exact.values()]
+    norm = torch.stack(squares).sum(0).sqrt()
     factor = (max_grad_norm / norm.clamp(min=max_grad_norm)).where(norm.isfinite(), 0.0)
     finite = bool(norm.isfinite().all())
     return {
@@ -121,7 +121,7 @@ class NoisyGradient:
     Args:
         module: From the tensors of some patients to the loss of each.
         plan: Clip, noise and the divisor.
-        engine: Which way to each patient's gradient.
+        engine: Which way to each patient's gradient, a name of `ENGINES`.
         randomness: Of noise; tests put in their own.
 
     Source: Abadi et al., CCS 2016; Opacus' conventions for the divisor.
@@ -132,7 +132,7 @@ class NoisyGradient:
         module: nn.Module,
         plan: PrivacyPlan,
         *,
-        engine: Engine = "functional",
+        engine: str = "functional",
         randomness: Randomness | None = None,
     ) -> None:
         self._module, self._plan = module, plan
