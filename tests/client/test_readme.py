@@ -14,7 +14,8 @@ from fusion.readers.cohort import read_cohort
 from tests import layouts
 
 README = Path(__file__).parents[2] / "client" / "README.md"
-SECTION = README.read_text(encoding="utf-8").partition("## What you may already have")[2]
+PAGE = README.read_text(encoding="utf-8")
+SECTION = PAGE.partition("## What you may already have")[2].partition("\n## ")[0]
 ROWS = re.findall(r"^\| ([^|]*) \| [^|]* \| [^|]* \| `(.*)` \|$", SECTION, re.MULTILINE)
 FILES = {toml.split('"')[1]: toml for toml in re.findall(r"```toml\n(.*?)```", SECTION, re.DOTALL)}
 SLIDES = {name: np.full((2, 3), place, np.float32) for place, name in enumerate(("a", "b", "c"))}
