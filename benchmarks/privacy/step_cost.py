@@ -5,6 +5,7 @@ OMP_NUM_THREADS=1 python benchmarks/privacy/step_cost.py
 
 import argparse
 import time
+import warnings
 
 import numpy as np
 import torch
@@ -79,4 +80,5 @@ def main():
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", "Full backward hook is firing")  # Opacus' own
     main()
