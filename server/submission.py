@@ -77,11 +77,16 @@ def ask(words: Sequence[str], call: Call, *, advice: str = "Check --superlink.")
         advice: What to do if there is no answer.
 
     Raises:
-        FederationError: It answers no JSON; holds what it said instead.
+        FederationError: It answers no JSON, or nothing in time; holds what it said instead.
 
     Source: own.
     """
-    done = call(["flwr", *words, "--format", "json"])
+    try:
+        done = call(["flwr", *words, "--format", "json"])
+    except subprocess.TimeoutExpired as error:
+        raise FederationError(
+            f"Flower must answer `flwr {words[0]}`, got nothing in {error.timeout:g} s. {advice}"
+        ) from None
     found = done.stdout.find("{")
     if done.returncode or found < 0:
         raise FederationError(

@@ -73,6 +73,14 @@ def test_no_answer_of_flower_is_told_with_what_it_said(code, out, err):
         ask(["ls"], call)
 
 
+def test_a_flower_that_keeps_silent_is_a_sentence():
+    def call(words):
+        raise subprocess.TimeoutExpired(words, 120.0)
+
+    with pytest.raises(FederationError, match=r"answer `flwr ls`, got nothing in 120 s\. Check"):
+        ask(["ls"], call)
+
+
 def test_settings_survive_toml(tmp_path):
     config = from_flat({"out": 'a "b"\\c', "training.lr": 1e-5, "resume": True})
     (tmp_path / "run.toml").write_text(to_toml(config), encoding="utf-8")
