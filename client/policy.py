@@ -1,6 +1,7 @@
 """The site's last word: what its `policy.toml` allows; no message changes it."""
 
 import math
+import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def read_policy(folder: Path) -> Policy | None:
     Source: own.
     """
     path = folder / FILE
-    if not path.is_file():
+    if not os.path.lexists(path):  # a link that leads nowhere is a policy that cannot be read
         return None
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))

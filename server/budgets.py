@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any
 
 from fusion.config import RunConfig
@@ -25,8 +26,10 @@ PLAIN = (
 """The statement of a run without a promise."""
 
 NOT_COVERED = (
-    "Not covered: a patient who is at two sites, what the slide features were trained on before, "
-    "names of columns, and whether a folder could be read."
+    "Not covered: a patient who is at two sites, runs that a ledger does not know (plain ones, "
+    "and other simulations), how public sizes, scaling and cuts were chosen, what the slide "
+    "features were trained on before, names of columns, how long a site takes, and whether a "
+    "folder could be read."
 )
 """What the promise of a private run leaves out."""
 
@@ -94,7 +97,7 @@ def tell_privacy(
     """Return the result's part on privacy.
 
     Args:
-        records: Of all rounds.
+        records: Of all rounds; what left in them counts, whoever remembers it.
         released: Sums without noise that each site sent, as the answers said.
         config: The run's settings.
 
@@ -102,13 +105,30 @@ def tell_privacy(
     """
     if not config.privacy.private:
         return {"differential_privacy": False, "statement": PLAIN}
+    in_rounds = ({one["name"]: one["exact_releases"]} for one in _told(records))
+    released = joined(released, *in_rounds)
     sites = [_site(name, records, released) for name in _names(records)]
     return {
         "differential_privacy": True,
         "unit": "one patient, added or removed, with all slides, omics and the outcome",
-        "statement": " ".join([_cost(sites), _outside(released), *_gone(sites), NOT_COVERED]),
+        "statement": " ".join(
+            [_cost(sites), *_uncounted(records), _outside(released), *_gone(sites), NOT_COVERED]
+        ),
         "sites": sites,
     }
+
+
+def joined(*told: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    """Return all that each site released, from several tellings.
+
+    Source: own.
+    """
+    sites = {site for one in told for site in one}
+    return {site: {name for one in told for name in one.get(site, ())} for site in sites}
+
+
+def _told(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [one for record in records for one in record.get("privacy", ())]
 
 
 def _key(name: str) -> str:
@@ -116,7 +136,7 @@ def _key(name: str) -> str:
 
 
 def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    told = {one["name"] for record in records for one in record.get("privacy", ())}
+    told = {one["name"] for one in _told(records)}
     return sorted(told | {one["site"] for record in records for one in record["failed"]})
 
 
@@ -124,7 +144,7 @@ def _site(
     name: str, records: Sequence[Mapping[str, Any]], released: Mapping[str, Iterable[str]]
 ) -> dict[str, Any]:
     """Return a site's account after its last round, and why it left if it did."""
-    own = [one for record in records for one in record.get("privacy", ()) if one["name"] == name]
+    own = [one for one in _told(records) if one["name"] == name]
     account: dict[str, Any] = dict.fromkeys(map(_key, FIGURES)) | (own[-1] if own else {})
     failed = {r["round"]: f["reason"] for r in records for f in r["failed"] if f["site"] == name}
     answered = [record["round"] for record in records[1:] if name in record["answered"]]
@@ -140,12 +160,40 @@ def _cost(sites: Sequence[Mapping[str, Any]]) -> str:
     if not known:
         return "Record-level differential privacy was asked for, and no site trained."
     run, ever = (max(known, key=lambda site: site[key]) for key in ("run_epsilon", "epsilon"))
+    # the largest of each: a site with less epsilon can have more delta
+    delta = max(site["delta"] for site in known)
     return (
         "Trained under record-level differential privacy: one patient more or less, with all "
         f"slides, omics and the outcome. This run cost each patient at most epsilon "
-        f"{run['run_epsilon']:.3f} at delta {run['delta']:.3g} (site {run['name']}); with all "
-        f"earlier runs of a site at most {ever['epsilon']:.3f} (site {ever['name']})."
+        f"{_above(run['run_epsilon'])} at delta {_above(delta, digits=3)} (site {run['name']}); "
+        f"with all earlier private runs in a site's ledger at most {_above(ever['epsilon'])} "
+        f"(site {ever['name']})."
     )
+
+
+def _above(value: float, *, digits: int | None = None) -> str:
+    """Return a bound for a sentence, rounded up: to three decimals, or to so many digits."""
+    exact = Decimal(str(value))
+    if digits is None:
+        return f"{exact.quantize(Decimal('0.001'), rounding=ROUND_CEILING):.3f}"
+    return f"{Context(prec=digits, rounding=ROUND_CEILING).plus(exact):g}"
+
+
+def _uncounted(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for rounds that a site may have paid for after its last account."""
+    last = {one["name"]: record["round"] for record in records for one in record.get("privacy", ())}
+    late = {
+        failure["site"]
+        for record in records
+        for failure in record["failed"]
+        if record["round"] > last.get(failure["site"], -1)
+    }
+    if not late:
+        return []
+    return [
+        f"Of {', '.join(sorted(late))} no account came after rounds that failed there; if they "
+        "were charged, the site's ledger tells."
+    ]
 
 
 def _outside(released: Mapping[str, Iterable[str]]) -> str:

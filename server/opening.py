@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,8 @@ class Agreement:
         features_hash: SHA-256 of the agreed names.
         data_hashes: Each site's hash of its folder, to notice data that changed.
         refused: Sites that described themselves but cannot take part.
+        released: Sums without noise that each site had sent by then in a private run: a resumed
+            run does not ask for them again, and still has to name them.
 
     Source: own.
     """
@@ -80,6 +82,7 @@ class Agreement:
     features_hash: str
     data_hashes: dict[str, str]
     refused: tuple[Failure, ...] = ()
+    released: dict[str, list[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for the checkpoint."""
@@ -126,7 +129,8 @@ def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreeme
     digest = hashlib.sha256("\n".join(inputs.features).encode()).hexdigest()
     hashes = {member.name: str(member.facts["data-hash"]) for member in members}
     refused = (*scaled.failures, *found.failures)
-    return Agreement(plan, inputs.dropped, scaled.clipped, digest, hashes, refused)
+    released = {site: sorted(names) for site, names in inbox.released.items()}
+    return Agreement(plan, inputs.dropped, scaled.clipped, digest, hashes, refused, released)
 
 
 def _say(plan: Plan, dropped: int) -> None:

@@ -27,7 +27,7 @@ from fusion.training.heads import head_names, head_of
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
 from server.alerts import find_alerts
-from server.budgets import tell_privacy
+from server.budgets import joined, tell_privacy
 from server.closing import Reference, Test
 from server.inbox import Failure
 from server.members import SPLITS, Member
@@ -74,6 +74,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
     score = add_up(story.examined.answers, story.reference.yardstick)
     flat = told(config)
     audit = story.examined.audit.document(config, split="test", number=progress.best_round)
+    released = joined(story.agreement.released, story.company.inbox.released)
     return {
         "schema_version": SCHEMA_VERSION,
         "timings": {
@@ -91,7 +92,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
         "evaluation": _evaluation(story, score),
         "audit": audit,
         "alerts": find_alerts(progress.records, audit, config.alerts),
-        "privacy": tell_privacy(progress.records, story.company.inbox.released, config),
+        "privacy": tell_privacy(progress.records, released, config),
         "not_measured": _not_measured(story, score),
     }
 

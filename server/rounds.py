@@ -101,6 +101,8 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
     accepted = aggregator.enough(usable)
     model = aggregator.join(number, progress.model, usable) if accepted else progress.model
     record = _record(number, usable, [*failures, *refused], accepted)
+    if budgets := told_budgets(answers):  # of an update that is refused too: it has left its site
+        record["privacy"] = budgets
     progress = replace(
         progress,
         round=number,
@@ -210,8 +212,7 @@ def _record(
     pairs = [(w, x) for w, x in zip(weights, losses, strict=True) if x is not None]
     total = sum(weight for weight, _ in pairs)
     mean = sum(w * x for w, x in pairs) / total if total else None
-    budgets = told_budgets(usable)
-    return ({"privacy": budgets} if budgets else {}) | {
+    return {
         "round": number,
         "answered": [answer.site for answer in usable],
         "failed": [{"site": one.site, "reason": one.reason} for one in failed],

@@ -56,6 +56,12 @@ def test_a_site_without_a_policy_has_none(tmp_path):
     assert read_policy(tmp_path) is None
 
 
+def test_a_policy_that_leads_nowhere_is_not_no_policy(tmp_path):
+    (tmp_path / "policy.toml").symlink_to(tmp_path / "not-mounted" / "policy.toml")
+    with pytest.raises(ConfigError, match=r"^policy\.toml must be TOML, got .*No such file"):
+        read_policy(tmp_path)
+
+
 def test_a_short_policy_allows_little(tmp_path):
     policy = read_policy(written(tmp_path, "[cohort]\npublic-size = 300\n"))
     assert policy.max_epsilon == 0.0

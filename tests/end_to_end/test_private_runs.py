@@ -13,7 +13,7 @@ from flwr.app import Context, RecordDict
 from client.app import app as client_app
 from client.site import forget_sites
 from fusion.config import flatten
-from fusion.errors import FederationError
+from fusion.errors import ConfigError, FederationError
 from privacy.accountant import epsilon_of
 from privacy.errors import PrivacyError
 from privacy.ledger import Ledger
@@ -163,6 +163,21 @@ def test_more_rounds_than_the_run_said_are_refused(twice, tmp_path):
     finally:
         one.request.content["request"]["round"] = 1
     assert "at most the 4 steps of the site's policy, got 4 taken" in refused.error.reason
+
+
+def test_a_resumed_run_still_names_what_left_before(tiny, governed, write_policy, private, lead):
+    for site in governed.iterdir():
+        write_policy(site, exact=("scaling",))
+    config = tiny({**private, "data.scaling": "federated"}, sites=governed)
+    lead(config)
+    result = lead(replace(config, resume=True)).result
+    assert all(site["exact_releases"] == ["scaling"] for site in result["privacy"]["sites"])
+    assert "bergen: scaling | lyon: scaling" in result["privacy"]["statement"]
+
+
+def test_donors_who_are_training_patients_are_refused(tiny, private):
+    with pytest.raises(ConfigError, match=r"^audit\.background must not be marginal with privacy"):
+        tiny({**private, "audit.background": "marginal"})
 
 
 def without(governed):

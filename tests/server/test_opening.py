@@ -31,6 +31,7 @@ class Post(Inbox):
 
     def __init__(self, *sites, failures=(), silent=()):
         self.sites, self.failures, self.silent, self.asked = sites, list(failures), silent, []
+        self.released = {site.site: {"counts"} for site in sites}
 
     def meet(self):
         return list(self.sites), self.failures
