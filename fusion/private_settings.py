@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fusion.errors import ConfigError
-from fusion.masking import MARGINAL
 
 NEEDED: Mapping[str, tuple[Any, str]] = {
     "training.batch-patients": (0, "the site's policy alone decides who takes part in a step"),
@@ -40,9 +39,9 @@ def check_private(flat: Mapping[str, Any]) -> None:
             f"{flat['training.coordination']}: how sure each half is follows from outcomes without "
             "noise. Set training.coordination = none."
         )
-    if flat["audit.background"] == MARGINAL:
+    if flat["audit.background"] == "marginal":
         raise ConfigError(
-            f"audit.background must not be {MARGINAL} with privacy.mode = {flat['privacy.mode']}: "
+            f"audit.background must not be marginal with privacy.mode = {flat['privacy.mode']}: "
             "its donors are training patients, and no noise hides them. Use input-mean."
         )
     if flat["federation.strategy"] == "scaffold":
