@@ -88,12 +88,14 @@ def ask(words: Sequence[str], call: Call, *, advice: str = "Check --superlink.")
             f"Flower must answer `flwr {words[0]}`, got nothing in {error.timeout:g} s. {advice}"
         ) from None
     found = done.stdout.find("{")
-    if done.returncode or found < 0:
+    refused = bool(done.returncode) or found < 0
+    answer: dict[str, Any] = {} if refused else json.loads(done.stdout[found:])
+    # Flower exits 0 when it refuses in JSON.
+    if refused or not answer.get("success", True):
+        said = answer.get("error-message") or done.stderr or done.stdout
         raise FederationError(
-            f"Flower must answer `flwr {words[0]}`, got: {(done.stderr or done.stdout).strip()}. "
-            + advice
+            f"Flower must answer `flwr {words[0]}`, got: {said.strip().rstrip('.')}. {advice}"
         )
-    answer: dict[str, Any] = json.loads(done.stdout[found:])
     return answer
 
 

@@ -126,7 +126,7 @@ def _members(inside: str, column: str) -> Coalition:
 def _modalities(found: Mapping[Coalition, str]) -> tuple[str, ...]:
     """Return the names that have a column of their own; raise unless all names have one."""
     single = tuple(next(iter(coalition)) for coalition in found if len(coalition) == 1)
-    for coalition, column in found.items():
+    for coalition, column in found.items() if single else ():
         for name in sorted(coalition - set(single)):
             raise ConfigError(
                 f"Every modality must have a column of its own, got no 'v({name})' beside "

@@ -34,7 +34,7 @@ def read_table(path: Path, what: str) -> pd.DataFrame:
         frame = pd.read_csv(
             path, dtype=text, skipinitialspace=True, encoding="utf-8-sig", low_memory=False
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise ConfigError(f"{what} must be a file, got '{path}'. Check the path.") from None
     except pd.errors.EmptyDataError:
         raise ConfigError(

@@ -166,9 +166,11 @@ def _chi_square_tail(value: float, degrees: int) -> float:
 def _interval(value: float, half: float, *, scale: str) -> tuple[float, float]:
     """Return value +- half on a scale; linear and cut to the range at its ends."""
     top = 1.0 if scale == "logit" else math.inf
+    # The share of variance of an additive model is squared rounding: its inverse tells nothing.
+    bottom = SMALLEST**2 if scale == "inverse" else 0.0
     if scale == "linear":
         return value - half, value + half
-    if not 0.0 < value < top or (scale == "log" and half > UNKNOWN * value):
+    if not bottom < value < top or (scale == "log" and half > UNKNOWN * value):
         return min(max(value - half, 0.0), top), max(min(value + half, top), 0.0)
     if scale == "inverse":
         step = half / value

@@ -73,6 +73,18 @@ def test_no_answer_of_flower_is_told_with_what_it_said(code, out, err):
         ask(["ls"], call)
 
 
+def test_a_refusal_of_flower_that_exits_0_is_told():
+    out = json.dumps({"success": False, "error-message": "\nSuperLink 'concord' not found.\n"})
+
+    def call(words):
+        return subprocess.CompletedProcess(words, 0, out, "")
+
+    with pytest.raises(
+        FederationError, match=r"`flwr run`, got: SuperLink 'concord' not found\. C"
+    ):
+        ask(["run"], call)
+
+
 def test_a_flower_that_keeps_silent_is_a_sentence():
     def call(words):
         raise subprocess.TimeoutExpired(words, 120.0)

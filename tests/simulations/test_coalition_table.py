@@ -65,6 +65,7 @@ FOUR = "v(),v(a),v(b),v(a+b)"
         (f"{FOUR},V(a+b)\n0,1,2,3,4\n", r"must be called v\(\), .* got 'V\(a\+b\)'"),
         (f"{FOUR},v(a+b\n0,1,2,3,4\n", r"must be called v\(\), .* got 'v\(a\+b'"),
         ("risk,time,event\n1,2,1\n", r"must be of 2 to 5 modalities, got 0 columns v\(NAME\)\."),
+        ("v();v(a);v(b);v(a+b)\n0;1;2;3\n", r"got 0 columns v\(NAME\)\. Write v\(\)"),
         ("v(),v(a)\n1,2\n", r"must be of 2 to 5 modalities, got 1 columns v\(NAME\): a\."),
         ("v(a),v(b),v(c),v(d),v(e),v(f)\n1,2,3,4,5,6\n", "2 to 5 modalities, got 6 columns"),
         (f"{FOUR}\n0,1,2,3\n0,1,,3\n", r"v\(b\) must be a finite .*1 other rows \(line 3\)"),

@@ -161,7 +161,7 @@ def test_long_lists_of_bad_rows_are_cut_to_three(table, evaluate):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="must be a file, got"):
         evaluate_predictions(tmp_path / "none.csv")
-    with pytest.raises(ConfigError, match="must be CSV"):
+    with pytest.raises(ConfigError, match="must be a file, got"):
         evaluate_predictions(tmp_path)
 
 

@@ -209,6 +209,15 @@ def test_an_additive_model_is_additive(cohort_of):
     assert result["signed"]["mean_interaction"] == pytest.approx(0, abs=1e-12)
 
 
+def test_rounding_of_an_additive_model_has_no_wide_interval():
+    # The share is about 1e-30 with an error as large; 1 / share would reach up to 1.
+    slides, rna = np.random.default_rng(0).normal(size=(2, 20))
+    values = np.stack([0 * rna, slides, rna, slides + rna + 1e-15 * rna**2], axis=1)
+    entry = figures_of(values)["shares"]["variance"]
+    assert 0 < entry["value"] < 1e-24
+    assert 0 <= entry["low"] <= entry["value"] <= entry["high"] < 1e-24
+
+
 def test_patients_without_any_contribution_are_counted_apart():
     # two patients, one with local share 1/3 and one that nothing moves: mean 1/6
     result = figures_of([[0.0, 1, 1, 3], [0.0, 0, 0, 0]])
