@@ -195,8 +195,8 @@ def _spread(row: Row, name: str) -> str:
     return told + ("" if _absent(low) else f" ({low:.3f} to {high:.3f})")
 
 
-def _cell(value: float, name: str = "") -> str:
-    if _absent(value):
+def _cell(value: float | None, name: str = "") -> str:
+    if value is None or _absent(value):
         return "-"
     return f"{value:.0f}" if name == "seconds" else f"{value:.3f}"
 

@@ -217,7 +217,7 @@ def test_models_are_listed(capsys, reference):
         found = {entry["name"]: entry["parameters"] for entry in told}
         assert found == {
             "early": 8_800_657, "cross_attention": 1_839_105, "bilinear": 537_345,
-            "gated": 3_180_673,
+            "gated": 3_180_673, "mif": 197_665,
         }  # fmt: skip
 
 

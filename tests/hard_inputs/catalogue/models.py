@@ -155,7 +155,7 @@ def result_of_another_kind(place: Place) -> None:
 
 @fault(
     "report",
-    "result must have sites, got ['audit', 'config', 'config_hash', 'evaluation',",
+    "result must have sites, got ['alerts', 'audit', 'config', 'config_hash',",
 )
 def result_without_its_sites(place: Place) -> None:
     told = json.loads((place.out / "result.json").read_text())

@@ -67,7 +67,7 @@ setting("evaluation.horizons=5,1", "evaluation.horizons must increase from above
 setting("evaluation.horizons=-1", "evaluation.horizons must increase from above 0, got '-1'.")
 setting(
     "audit.background=mean",
-    "audit.background must be one of embedding-mean, input-mean, zero, got 'mean'.",
+    "audit.background must be one of embedding-mean, input-mean, zero, marginal, got 'mean'.",
 )
 setting("threads=4000000000", "threads must be < 1024, got 4000000000.")
 setting(
