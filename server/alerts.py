@@ -186,10 +186,13 @@ def _growth(
 
 
 def _gain(figures: Figures) -> Entry | None:
-    """Return what the interaction adds to the concordance, or None if there is no interval."""
+    """Return what the interaction adds to the concordance, or None if there is no interval.
+
+    An error of 0 is one of too few pairs, none of which the interaction turned round.
+    """
     found = figures["concordance"]
     value, error = found["gain"], found["standard_errors"]["gain"]
-    return None if value is None or error is None else figure(value, error)
+    return figure(value, error) if value is not None and error else None
 
 
 def _p(value: float) -> str:

@@ -17,9 +17,9 @@ AUDIT = "audit"
 """Release of the audit on the log-hazard; those on other scales have a suffix."""
 
 COMPARABLE = (
-    "With `marginal` every site hides modalities behind its own training patients: figures of two "
-    "sites compare only as far as their patients are alike, and the federation's are not those of "
-    "all patients pooled."
+    "With donors as the background every site hides modalities behind its own training patients: "
+    "figures of two sites compare only as far as their patients are alike, and the federation's "
+    "are not those of all patients pooled."
 )
 """What a reader must know of a background that is each site's own."""
 

@@ -33,12 +33,17 @@ def heterogeneity(
 
     Source: as `estimates.cochran`.
     """
-    left_out = {"sites_left_out": given - len(sites), "min_patients": least}
-    return {
+    small = given - len(sites)
+    left_out = {"sites_left_out": small, "min_patients": least}
+    found = {
         key: cochran({name: _figure(one, *place) for name, one in sites.items()}, scale=scale)
         | left_out
         for key, place, scale in _compared(modalities)
     }
+    for entry in found.values():
+        if small and entry["reason"] is not None:
+            entry["reason"] += f", and {small} of {given} sites audit fewer than {least} patients"
+    return found
 
 
 def _compared(modalities: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...], str]]:

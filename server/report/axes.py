@@ -35,6 +35,13 @@ class Tick:
 class Axis:
     """A linear map from [low, high] to px from `start` to `end`.
 
+    Attributes:
+        low: First value.
+        high: Last value.
+        start: Place of the first, in px.
+        end: Place of the last, in px.
+        whole: Whether only whole numbers are marked, as of rounds.
+
     Source: own.
     """
 
@@ -42,6 +49,7 @@ class Axis:
     high: Number
     start: float
     end: float
+    whole: bool = False
 
     def at(self, value: Number) -> float:
         """Return the place of `value` in px; what lies outside is put at the nearer end.
@@ -58,7 +66,7 @@ class Axis:
 
         Source: own.
         """
-        step = tick_step(self.high - self.low, most)
+        step = max(tick_step(self.high - self.low, most), 1.0 if self.whole else 0.0)
         digits = max(0, math.ceil(-math.log10(step) - 1e-9))
         digits += round(step * 10**digits, 6) % 1 > 0
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)

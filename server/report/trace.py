@@ -147,7 +147,7 @@ def _range(
 def _panel(shown: Sequence[Round], measure: Measure, rounds: Axis) -> dict[str, Any]:
     """Return the picture of one measure over all sites."""
     low, high = _range(shown, measure, [None])
-    axes = Axis(rounds.low, rounds.high, 46.0, 296.0), Axis(low, high, 176.0, 12.0)
+    axes = Axis(rounds.low, rounds.high, 46.0, 290.0, whole=True), Axis(low, high, 176.0, 12.0)
     frame = Frame(*axes, "Round", "", 304, 222, most_x=6, most_y=5)
     return {"title": measure.title, "frame": frame, "lines": list(_lines(shown, measure, frame))}
 

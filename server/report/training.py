@@ -87,5 +87,5 @@ def _panel(rounds: Sequence[Round], curves: Mapping[str, Points], title: str) ->
 def _frame(rounds: Sequence[Round], low: Number, high: Number, title: str) -> Frame:
     numbers = [entry["round"] for entry in rounds]
     last = max(max(numbers), min(numbers) + 1)
-    axes = Axis(min(numbers), last, 58.0, 432.0), Axis(low, high, 212.0, 14.0)
+    axes = Axis(min(numbers), last, 58.0, 432.0, whole=True), Axis(low, high, 212.0, 14.0)
     return Frame(*axes, "Round", title, 446, 258)

@@ -88,10 +88,11 @@ def test_an_alert_is_raised_and_its_threshold_moves_it(kind, audit, limit, elsew
         gaining(0.2, 0.0, error=0.02),  # it may gain: up to 0.039
         gaining(0.105, 0.0),  # the interval reaches below a tenth: 0.105 - 0.0098
         gaining(0.2, None, error=None),
+        gaining(0.2, 0.0, error=0.0),
         redundant(0.15, 0.04),
         redundant(0.09, 0.001),
     ],
-    ids=range(12),
+    ids=range(13),
 )  # fmt: skip
 def test_no_alert_is_raised_that_the_interval_does_not_support(audit):
     assert kinds(audit) == []

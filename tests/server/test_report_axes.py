@@ -67,3 +67,8 @@ def test_paths_are_drawn_in_order():
 def test_a_frame_places_points_by_both_axes():
     frame = Frame(Axis(0.0, 10.0, 0.0, 100.0), Axis(0.0, 1.0, 50.0, 0.0), "x", "y", 120, 60)
     assert frame.place([(5, 0.5)]) == [(50.0, 25.0)]
+
+
+def test_an_axis_of_rounds_marks_whole_rounds():
+    told = [tick.label for tick in Axis(2, 4, 0.0, 100.0, whole=True).ticks()]
+    assert told == ["2", "3", "4"]
