@@ -107,6 +107,7 @@ class _Desk(Inbox):
 
     def __init__(self, settings: Sequence[Settings]) -> None:
         self._sites = {open_site(one).cohort.name: one for one in settings}
+        self.released = {}
 
     def meet(self) -> tuple[list[Answer], list[Failure]]:
         """Return every site's description."""

@@ -17,7 +17,7 @@ def predictions_missing(place: Place) -> None:
     place.predictions.unlink()
 
 
-@fault("metrics", "Predictions must be CSV, got ")
+@fault("metrics", "Predictions must be a file, got ")
 def predictions_that_are_a_folder(place: Place) -> None:
     place.predictions.unlink()
     place.predictions.mkdir()
