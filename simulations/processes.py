@@ -150,11 +150,17 @@ def _ended(task: Task, future: Future) -> tuple[Done[Task], int]:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Hold an interrupt back while a process may start: it knows no answer before it began."""
+    held: list[int] = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Another thread may take the signal; Python would raise it here, mask or no mask.
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
     try:
         yield
     finally:
+        signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _begin() -> None:
