@@ -1,6 +1,5 @@
-"""What a privacy officer asks: what a proposal costs, what was spent, whether the ledger holds."""
+"""What a privacy officer asks of a site: what was spent, and whether the ledger holds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,66 +8,9 @@ from client.settings import LEDGER, STATE
 from fusion.errors import ConfigError
 from fusion.readers.cohort import read_cohort
 from privacy.accountant import Spent
-from privacy.calibration import noise_multiplier_for
 from privacy.entries import Entry
-from privacy.events import PrivacyEvent
 from privacy.heads import Head
 from privacy.ledger import Ledger
-from privacy.plan import PrivacyPlan
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A private run as it may be asked of a site.
-
-    Attributes:
-        delta: Of the promise.
-        steps: Noisy steps of the whole run.
-        sampling_rate: Probability of a patient to take part in a step.
-        releases: Noisy sums beside training.
-
-    Source: own.
-    """
-
-    delta: float
-    steps: int
-    sampling_rate: float
-    releases: Sequence[PrivacyEvent]
-
-    def within(self, epsilon: float) -> PrivacyPlan:
-        """Return the plan with the least noise that costs at most epsilon.
-
-        Raises:
-            PrivacyError: A number is out of its range.
-
-        Source: own.
-        """
-        multiplier = noise_multiplier_for(
-            epsilon,
-            delta=self.delta,
-            steps=self.steps,
-            sampling_rate=self.sampling_rate,
-            beside=self.releases,
-        )
-        return self.with_noise(multiplier)
-
-    def with_noise(self, noise_multiplier: float) -> PrivacyPlan:
-        """Return the plan with this noise.
-
-        Raises:
-            PrivacyError: A number is out of its range.
-
-        Source: own.
-        """
-        return PrivacyPlan(
-            noise_multiplier,
-            max_grad_norm=1.0,
-            steps=self.steps,
-            delta=self.delta,
-            sampling_rate=self.sampling_rate,
-            public_size=1,
-            releases=tuple(self.releases),
-        )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,6 +13,9 @@ from fusion.errors import ConfigError
 
 LARGEST = 64 * 2**20
 """Bytes that the files of a bundle may hold together."""
+
+ENCRYPTED = 1
+"""Bit of a zip entry's flags."""
 
 MANIFEST = ".info/"
 """Folder of Flower's own list of the files."""
@@ -49,8 +53,11 @@ def read_bundle(path: Path) -> Bundle:
             found = [one for one in archive.infolist() if not one.is_dir()]
             if sum(one.file_size for one in found) > LARGEST:
                 raise _no_bundle(path, f"more than {LARGEST >> 20} MiB")
+            if any(one.flag_bits & ENCRYPTED for one in found):
+                raise _no_bundle(path, "encrypted files")
             files = {one.filename: archive.read(one) for one in found}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    # what zipfile raises of a broken archive, one packed in a way it cannot read, a broken stream
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
         raise _no_bundle(path, str(error)) from None
     for name in files:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:

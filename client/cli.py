@@ -139,16 +139,21 @@ def _keys(parsed: argparse.Namespace) -> int:
 
 
 def _plan(parsed: argparse.Namespace) -> int:
-    from client.budget import Proposal
+    from privacy.calibration import plan_within
     from privacy.events import PrivacyEvent
+    from privacy.plan import PrivacyPlan
 
-    releases = [PrivacyEvent.parse(text) for text in parsed.release]
-    proposal = Proposal(parsed.delta, parsed.steps, parsed.sampling_rate, releases)
-    plan = (
-        proposal.with_noise(parsed.noise_multiplier)
-        if parsed.epsilon is None
-        else proposal.within(parsed.epsilon)
+    plan = PrivacyPlan(
+        1.0 if parsed.noise_multiplier is None else parsed.noise_multiplier,
+        max_grad_norm=1.0,
+        steps=parsed.steps,
+        delta=parsed.delta,
+        sampling_rate=parsed.sampling_rate,
+        public_size=1,
+        releases=tuple(PrivacyEvent.parse(text) for text in parsed.release),
     )
+    if parsed.epsilon is not None:
+        plan = plan_within(parsed.epsilon, plan)
     cost = plan.spent()
     told = {
         "noise_multiplier": plan.noise_multiplier,

@@ -12,7 +12,7 @@ from client.policy import FILE, Policy, read_policy
 from client.settings import Settings
 from client.site_secret import site_secret
 from fusion.readers.cohort import Cohort
-from privacy.calibration import noise_multiplier_for
+from privacy.calibration import plan_within
 from privacy.errors import PrivacyError
 from privacy.plan import PrivacyPlan
 
@@ -179,15 +179,8 @@ def _check_allowed(key: str, value: str, allowed: Sequence[str]) -> None:
 
 @lru_cache(maxsize=8)
 def _plan(policy: Policy) -> PrivacyPlan:
-    multiplier = noise_multiplier_for(
-        policy.epsilon,
-        delta=policy.delta,
-        steps=policy.steps,
-        sampling_rate=policy.sampling_rate,
-        beside=policy.releases,
-    )
-    return PrivacyPlan(
-        multiplier,
+    like = PrivacyPlan(
+        1.0,
         max_grad_norm=policy.max_grad_norm,
         steps=policy.steps,
         delta=policy.delta,
@@ -195,3 +188,4 @@ def _plan(policy: Policy) -> PrivacyPlan:
         public_size=policy.public_size,
         releases=policy.releases,
     )
+    return plan_within(policy.epsilon, like)

@@ -72,7 +72,7 @@ class Policy:
     @property
     def limit(self) -> Limit:
         """What the ledger holds the site to."""
-        return Limit(self.max_epsilon, self.delta)
+        return Limit(self.max_epsilon, self.delta, self.steps)
 
     def __post_init__(self) -> None:
         if not self.max_epsilon:

@@ -47,7 +47,7 @@ def answer_once(task: Task, examine: Callable[[], Answer]) -> Answer:
     stored = ledger.stored_reply(*request)
     if stored is not None:
         return Answer.from_bytes(stored)
-    plan, steps = _plan_of_round(task, ledger)
+    plan, steps = _plan_of_round(task)
     examined = examine()
     run, number, model = request
     charge = Charge(
@@ -79,7 +79,7 @@ def open_ledger(task: Task) -> Ledger:
     return Ledger(folder / LEDGER, [] if mirror is None else [mirror])
 
 
-def _plan_of_round(task: Task, ledger: Ledger) -> tuple[PrivacyPlan, int]:
+def _plan_of_round(task: Task) -> tuple[PrivacyPlan, int]:
     """Return the plan of the run and this round's steps, once all has been checked."""
     check_loss(task.network.objective, task.run.objective.name)
     check_layers(task.network)
@@ -89,12 +89,6 @@ def _plan_of_round(task: Task, ledger: Ledger) -> tuple[PrivacyPlan, int]:
         raise PrivacyError(
             f"rounds must be at most the {policy.steps} steps of the site's policy, got {rounds}. "
             "Lower rounds."
-        )
-    done = sum(event.count for event in _events(ledger, task.words["run"]))
-    if done + steps > policy.steps:
-        raise PrivacyError(
-            f"A run must take at most the {policy.steps} steps of the site's policy, got {done} "
-            f"taken and {steps} more asked. Start a new run."
         )
     return task.consent.plan(), steps
 

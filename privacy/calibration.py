@@ -1,13 +1,15 @@
-"""The least noise that keeps a whole run within its epsilon."""
+"""The least noise that keeps a whole run within its epsilon, and the plan of such a run."""
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from scipy.optimize import brentq
 
 from privacy.accountant import check_delta, epsilon_of
 from privacy.errors import PrivacyError
 from privacy.events import PrivacyEvent
+from privacy.plan import PrivacyPlan
 
 LARGEST = 1e6
 """Noise multiplier beyond which nothing is learned."""
@@ -60,6 +62,28 @@ def noise_multiplier_for(
     while cost(found) > epsilon:
         found *= 1 + PRECISION / 4
     return found
+
+
+def plan_within(epsilon: float, like: PrivacyPlan) -> PrivacyPlan:
+    """Return a plan with the least noise that costs at most epsilon, its releases included.
+
+    Args:
+        epsilon: Most that the run may cost, > 0.
+        like: The plan; its noise is replaced.
+
+    Raises:
+        PrivacyError: A number is out of its range, or the releases cost epsilon already.
+
+    Source: own.
+    """
+    multiplier = noise_multiplier_for(
+        epsilon,
+        delta=like.delta,
+        steps=like.steps,
+        sampling_rate=like.sampling_rate,
+        beside=like.releases,
+    )
+    return replace(like, noise_multiplier=multiplier)
 
 
 def _bracket(

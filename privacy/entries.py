@@ -16,12 +16,14 @@ class Limit:
     Attributes:
         max_epsilon: Most that a patient may have spent, ever.
         delta: At which epsilon is counted.
+        run_steps: Most noisy steps of one run; None = no limit but epsilon.
 
     Source: own.
     """
 
     max_epsilon: float
     delta: float
+    run_steps: int | None = None
 
 
 @dataclass(frozen=True)

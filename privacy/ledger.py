@@ -10,7 +10,7 @@ from typing import Any
 
 from privacy.accountant import Spent, epsilon_of, spent
 from privacy.entries import Charge, Entry, Limit, chained
-from privacy.errors import BudgetExhaustedError, LedgerError
+from privacy.errors import BudgetExhaustedError, LedgerError, PrivacyError
 from privacy.events import PrivacyEvent
 from privacy.heads import GENESIS, Head
 
@@ -83,12 +83,14 @@ class Ledger:
 
         Raises:
             BudgetExhaustedError: It would pass the limit; the refusal is in the ledger.
+            PrivacyError: The run would take more steps than one may.
             LedgerError: The cohort is another, the clock went back, or the ledger is not what it
                 was or cannot be written.
         """
         with self._open() as database:
             entries = self._checked(database)
             _check_cohort(entries, charge)
+            _check_steps(entries, charge, limit)
             before = _events(entries)
             cost = epsilon_of([*before, *charge.events], delta=limit.delta)
             kind = "charge" if cost <= limit.max_epsilon else "refusal"
@@ -228,6 +230,17 @@ def _check_cohort(entries: Sequence[Entry], charge: Charge) -> None:
             f"The cohort must stay the one that the ledger counts for, got {charge.cohort[:12]} "
             f"instead of {known[-1][:12]}. If it was changed on purpose, a person accepts it with "
             "`concord-site ledger accept-cohort SITE`; what was spent stays spent."
+        )
+
+
+def _check_steps(entries: Sequence[Entry], charge: Charge, limit: Limit) -> None:
+    own = [entry for entry in entries if entry.body.get("run") == charge.run]
+    done = sum(event.count for event in _events(own))
+    asked = sum(event.count for event in charge.events)
+    if limit.run_steps is not None and done + asked > limit.run_steps:
+        raise PrivacyError(
+            f"A run must take at most the {limit.run_steps} steps of the site's policy, got {done} "
+            f"taken and {asked} more asked. Start a new run."
         )
 
 

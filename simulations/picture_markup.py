@@ -20,24 +20,13 @@ STYLE_ADDED = """\
 """What the report's style lacks."""
 
 TEMPLATE = """\
+{% extends "frame" %}
 {% import "macros" as draw %}
 {% macro held(number, patients) %}
 <td class="num{% if not number %} few{% endif %}">{{ (number / patients) | percent(0) }}</td>
 {% endmacro %}
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Partition: {{ sites | length | count("site") }}</title>
-<style>
-{{ style | safe }}
-</style>
-</head>
-<body>
-<main>
+{% block title %}Partition: {{ sites | length | count("site") }}{% endblock %}
+{% block main %}
 <p class="kicker">Partition</p>
 <h1>{{ sites | length | count("site") }}, {{ patients | count("patient") }}</h1>
 <p class="lead">{{ events | count("event") }}. Sites hold
@@ -121,8 +110,6 @@ times of events: median, middle half, middle 80%</li>
 <p class="small">Beside each name: patients / events. The steps of a curve are patients' own times:
 keep this page where the site folders are.</p>
 </section>
-</main>
-</body>
-</html>
+{% endblock %}
 """
 """The page; `macros` are the report's."""

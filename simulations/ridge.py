@@ -30,8 +30,11 @@ from simulations.patients import (
 RIDGES = ("ridge", "ridge+age")
 """Names of the ridge models: without age, and with the clinical column `age`."""
 
-SLIDE_COMPONENTS, RNA_COMPONENTS = 16, 12
-"""Principal components of the mean patch, and of the table `rna`; other tables stay whole."""
+SLIDE_COMPONENTS, OMICS_COMPONENTS = 16, 12
+"""Principal components of the mean patch, and of an omics table that is wide."""
+
+WIDE = 64
+"""Columns from which a table is wide; a narrower one stays whole."""
 
 PENALTIES = tuple(10.0 ** np.arange(-3.0, 1.1, 0.25))
 """Strengths of lifelines' penalty among which validation chooses."""
@@ -44,7 +47,7 @@ class NotConvergedError(ConcordError):
 def judge_ridge(model: str, cohorts: Sequence[Cohort], config: RunConfig) -> dict[str, Any]:
     """Return the figures of a ridge Cox model trained on all patients who do not test.
 
-    Principal components of the mean patch and of the table `rna`, every other omics table whole,
+    Principal components of the mean patch and of wide omics tables, the others whole,
     axes and scaling from training patients; the penalty is chosen on validation patients.
 
     Args:
@@ -148,7 +151,7 @@ def _components(
 
 
 def _blocks(cohorts: Sequence[Cohort], train: Rows, config: RunConfig) -> Iterator[Matrix]:
-    """Yield slide components, RNA components and the other omics tables as they are."""
+    """Yield slide components, components of wide omics tables, and the others as they are."""
     if any(cohort.feature_width for cohort in cohorts):
         mean = np.concatenate([_mean_patches(cohort, _width(cohorts)) for cohort in cohorts])
         known = np.concatenate([cohort.has_slides for cohort in cohorts])
@@ -157,8 +160,8 @@ def _blocks(cohorts: Sequence[Cohort], train: Rows, config: RunConfig) -> Iterat
     for table in cohorts[0].tables:
         if chosen == ("all",) or table in chosen:
             values, known = table_of(cohorts, table, config.data.clip)
-            if table == "rna":
-                yield _components(values, RNA_COMPONENTS, train, known)
+            if values.shape[1] >= WIDE:
+                yield _components(values, OMICS_COMPONENTS, train, known)
             else:
                 yield standardised(values, train, known)
 

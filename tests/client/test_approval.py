@@ -101,6 +101,26 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path, site, files, told):
             act(path, site)
 
 
+def test_a_bundle_that_was_damaged_on_its_way_is_refused(tmp_path, site):
+    path = tmp_path / "bad.fab"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("pyproject.toml", "[project]\n" * 100)
+    content = bytearray(path.read_bytes())
+    content[46:52] = b"\xff" * 6  # inside the packed text
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"must be a \.fab file"):
+        approve(path, site)
+
+
+def test_an_encrypted_bundle_is_refused(tmp_path, bundle, site):
+    content = bytearray(bundle.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    path = tmp_path / "bad.fab"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="encrypted files"):
+        approve(path, site)
+
+
 def test_the_command_shows_first_and_approves_when_told(bundle, site, capsys):
     assert main(["approve", str(bundle), "--site", str(site)]) == 1
     out = capsys.readouterr().out

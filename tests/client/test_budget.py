@@ -50,7 +50,7 @@ def test_plan_prints_the_noise_that_an_epsilon_needs_and_back(capsys):
     [
         (["--epsilon", "0", "--delta", "1e-3", "--steps", "5"], "epsilon must be a number > 0"),
         (["--epsilon", "1", "--delta", "2", "--steps", "5"], "delta must be in"),
-        (["--epsilon", "1", "--delta", "1e-3", "--steps", "0"], "steps must be >= 1"),
+        (["--epsilon", "1", "--delta", "1e-3", "--steps", "0"], "steps must be > 0"),
         (["--noise-multiplier", "0", "--delta", "1e-3", "--steps", "5"], "noise_multiplier must"),
     ],
 )

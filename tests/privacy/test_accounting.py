@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import dp_accounting
 import pytest
@@ -10,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from privacy.accountant import epsilon_of, spent
-from privacy.calibration import noise_multiplier_for
+from privacy.calibration import noise_multiplier_for, plan_within
 from privacy.errors import PrivacyError
 from privacy.events import PrivacyEvent, merged
 from privacy.plan import PrivacyPlan
@@ -113,17 +114,10 @@ def test_the_noise_is_the_least_that_keeps_within_epsilon(epsilon, rate):
 
 
 def test_what_stands_beside_training_takes_its_part_of_epsilon():
-    alone = noise_multiplier_for(3.0, delta=1e-3, steps=100, sampling_rate=0.2)
-    beside = PrivacyEvent.parse("gaussian:12:4")
-    plan = PrivacyPlan(
-        noise_multiplier_for(3.0, delta=1e-3, steps=100, sampling_rate=0.2, beside=[beside]),
-        max_grad_norm=1.0,
-        steps=100,
-        delta=1e-3,
-        sampling_rate=0.2,
-        releases=(beside,),
-    )
-    assert plan.noise_multiplier > alone
+    like = PrivacyPlan(1.0, max_grad_norm=1.0, steps=100, delta=1e-3, sampling_rate=0.2)
+    alone = plan_within(3.0, like)
+    plan = plan_within(3.0, replace(like, releases=(PrivacyEvent.parse("gaussian:12:4"),)))
+    assert plan.noise_multiplier > alone.noise_multiplier
     assert 2.99 < plan.spent().epsilon <= 3.0
     assert plan.expected_batch == 20.0
     assert plan.sampling == "poisson"

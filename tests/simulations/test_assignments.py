@@ -98,12 +98,16 @@ def test_quantity_is_even_with_a_large_alpha_and_one_sided_with_a_small_one(seed
 def test_dirichlet_time_is_like_iid_with_a_large_alpha_and_skewed_with_a_small_one(seed):
     followed = cohort(240)
     classes = quarter(followed)
+    # over draws: once in 64 all four sites of a small alpha prefer one class, and end up alike
     like, skewed = (
-        unevenness(classes, assign("dirichlet-time", followed, deal(4, alpha, seed=seed)))
+        [
+            unevenness(classes, assign("dirichlet-time", followed, deal(4, alpha, seed=seed + n)))
+            for n in range(5)
+        ]
         for alpha in (1e6, 1e-2)
     )
-    assert like < 0.25
-    assert skewed > like
+    assert max(like) < 0.25
+    assert np.mean(skewed) > np.mean(like)
 
 
 @given(st.integers(0, 2**32))

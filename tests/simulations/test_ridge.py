@@ -126,8 +126,17 @@ def test_age_is_one_more_column_and_other_omics_follow_the_settings(cohorts):
     assert with_age["parameters"] == plain["parameters"] + 1
     slides = replace(CONFIG, data=replace(CONFIG.data, omics="none-of-them"))
     fewer = judge_ridge("ridge", cohorts, slides)
-    assert fewer["parameters"] == plain["parameters"] - ridge.RNA_COMPONENTS
+    assert fewer["parameters"] == plain["parameters"] - len(cohorts[0].tables["rna"].genes)
     assert plain["patients"] == len(cohorts[2].patients)
+
+
+def test_a_wide_table_goes_in_as_components(cohorts, monkeypatch):
+    genes = len(cohorts[0].tables["rna"].genes)
+    monkeypatch.setattr(ridge, "WIDE", genes + 1)
+    whole = judge_ridge("ridge", cohorts, CONFIG)
+    monkeypatch.setattr(ridge, "WIDE", genes)
+    wide = judge_ridge("ridge", cohorts, CONFIG)
+    assert whole["parameters"] - wide["parameters"] == genes - ridge.OMICS_COMPONENTS
 
 
 def test_test_patients_do_not_move_what_the_model_learns_from(cohorts, monkeypatch):

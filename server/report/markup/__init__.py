@@ -6,6 +6,7 @@ from server.report.markup import (
     audit,
     audit_page,
     card,
+    frame,
     macros,
     masking,
     page,
@@ -17,6 +18,8 @@ from server.report.markup import (
 )
 
 TEMPLATES: Mapping[str, str] = {
+    "frame": frame.TEMPLATE,
+    "fingerprints": frame.FINGERPRINTS,
     "page": page.TEMPLATE,
     "macros": macros.TEMPLATE,
     "card": card.TEMPLATE,

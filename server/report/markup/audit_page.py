@@ -1,21 +1,9 @@
 """The page of a re-audit."""
 
 TEMPLATE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="referrer" content="no-referrer">
-<title>{{ result.model.title }}: re-audit</title>
-<style>
-{{ style | safe }}
-</style>
-</head>
-<body>
-<main>
+{% extends "frame" %}
+{% block title %}{{ result.model.title }}: re-audit{% endblock %}
+{% block main %}
 <header id="card">
 <p class="kicker">Concord re-audit · {{ result.timings.created | moment }}</p>
 <h1>{{ result.model.title }} audited again</h1>
@@ -62,16 +50,9 @@ TEMPLATE = """\
 <h3>Fingerprints (SHA-256)</h3>
 <table class="record hashes">
 <tr><th scope="row">{{ result.model.file }}</th><td><code>{{ result.model.sha256 }}</code></td></tr>
-{% for site in result.sites %}
-<tr><th scope="row">data at {{ site.name }}</th>
-<td><code>{{ site.data_hash or "none" }}</code></td></tr>
-{% endfor %}
-</table>
-<p class="small">Made from audit.json, schema version {{ result.schema_version }}, which holds
-every figure of this page. The page loads nothing and runs no script.</p>
+{% set source = "audit.json" %}
+{% include "fingerprints" %}
 </section>
-</main>
-</body>
-</html>
+{% endblock %}
 """
 """What was audited, the audit's section, the sites, settings and hashes."""

@@ -140,13 +140,8 @@ before any test figure was computed.
 <tr><th scope="row">settings</th><td><code>{{ result.config_hash }}</code></td></tr>
 <tr><th scope="row">names of the omics features</th>
 <td><code>{{ inputs.features_hash or "none" }}</code></td></tr>
-{% for site in result.sites %}
-<tr><th scope="row">data at {{ site.name }}</th>
-<td><code>{{ site.data_hash or "none" }}</code></td></tr>
-{% endfor %}
-</table>
-<p class="small">Made from result.json, schema version {{ result.schema_version }}, which holds
-every figure of this page. The page loads nothing and runs no script.</p>
+{% set source = "result.json" %}
+{% include "fingerprints" %}
 </section>
 """
 """Rounds, model, inputs, settings, versions, times and hashes."""

@@ -93,6 +93,6 @@ def test_file_that_is_no_h5_is_an_error(tmp_path):
 
 def test_file_damaged_inside_is_an_error(tmp_path, bag):
     path = bag(tmp_path / "a.h5")
-    path.write_bytes(path.read_bytes().replace(b"SNOD", b"XXXX"))  # the node that lists datasets
+    path.write_bytes(path.read_bytes().replace(b"SNOD", bytes(4)))  # the node that lists datasets
     with pytest.raises(SiteError, match="must be a whole h5 file"):
         H5Bag(path, 3)
