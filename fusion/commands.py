@@ -20,6 +20,9 @@ QUIET = {
 
 USER_ERROR = 2
 
+READER_GONE = 141
+"""Exit code of what a shell ends for writing to a pipe that nobody reads: 128 + SIGPIPE."""
+
 
 def run_command(
     parser: argparse.ArgumentParser,
@@ -37,7 +40,8 @@ def run_command(
         sentences: Further errors whose text is a sentence for a person.
 
     Returns:
-        What the command returned, 2 for an error that a person can mend, 130 when interrupted.
+        What the command returned, 2 for an error that a person can mend, 130 when interrupted, 141
+        when nobody reads its output any more.
 
     Source: own.
     """
@@ -48,9 +52,13 @@ def run_command(
     known: tuple[type[Exception], ...] = (ConcordError, *sentences)
     try:
         code: int = parsed.run(parsed)
+        sys.stdout.flush()
     except known as error:
         sys.stderr.write(f"error: {error}\n")
         return USER_ERROR
+    except BrokenPipeError:  # whoever read our output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except OSError as error:
         sys.stderr.write(
             f"error: Files must be readable and writable, got {error.strerror or error} at "

@@ -59,8 +59,8 @@ def check_settings(config: RunConfig, trained: RunConfig) -> None:
         if value != before[key] and not free:
             raise ConfigError(
                 f"A re-audit must keep the settings of its model, got {key} = {value} where it was "
-                f"trained with {before[key]}. Leave it out, or start with `concord-server audit`, "
-                "which takes them from the model."
+                f"trained with {before[key]}. Leave it out: `concord-simulate audit` and "
+                "`concord-server audit` take it from the model."
             )
     if config.resume:
         raise ConfigError("A re-audit must begin anew, got resume = true. Leave it out.")

@@ -24,6 +24,9 @@ def summarise(result: Mapping[str, Any]) -> str:
     shares = {
         site["name"]: site["shares"]["local"]["value"] for site in (audit or {"sites": []})["sites"]
     }
+    refused = {
+        one["name"]: f"not audited: {one['reason']}" for one in (audit or {}).get("not_audited", ())
+    }
     rows = [
         ("site", "test patients", "events", "concordance (95% interval)", "interaction", "note")
     ]
@@ -34,7 +37,7 @@ def summarise(result: Mapping[str, Any]) -> str:
             str(site["events"]),
             interval(site["concordance"]),
             percent(shares.get(site["name"])),
-            site["note"] or "",
+            "; ".join(filter(None, (site["note"], refused.get(site["name"])))),
         )
         for site in result["evaluation"]["sites"]
     ]

@@ -32,7 +32,8 @@ def interaction(audit: Mapping[str, Any], modalities: Sequence[str]) -> dict[str
     Returns:
         `rows` (federation first, then sites) with bars, `conventions`, `ranking` (concordance
         of the full model, of its additive part, of each modality alone), `pairs`, `matrix` and
-        `dividends` (where there are three modalities or more), `legend`.
+        `dividends` (where there are three modalities or more), `legend`, `bootstrap` (None
+        unless it was asked for).
 
     Source: own.
     """
@@ -49,6 +50,7 @@ def interaction(audit: Mapping[str, Any], modalities: Sequence[str]) -> dict[str
         "heterogeneity": audit.get("heterogeneity", {}).get("local"),
         "r2": audit["shares"]["variance"].get("r2_additive"),
         "signed": audit.get("signed", {}),
+        "bootstrap": audit["shares"]["local"].get("bootstrap"),
     }  # fmt: skip
 
 
@@ -88,6 +90,7 @@ def _conventions(shares: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {
             "name": name, "meaning": meaning, "figure": figure,
             "warning": figure.get("warning"), "primary": name == "local",
+            "resampled": figure.get("bootstrap", {}).get("interaction"),
         }  # fmt: skip
 
 

@@ -2,6 +2,8 @@ import argparse
 import json
 import logging
 import os
+import sys
+from subprocess import PIPE, Popen
 
 import pytest
 
@@ -51,6 +53,19 @@ def test_a_file_that_cannot_be_read_is_one_line_and_exit_code_2(capsys):
         "error: Files must be readable and writable, got Permission denied at "
         "'model.safetensors'. Check the path and its rights.\n"
     )
+
+
+def test_output_that_nobody_reads_any_more_ends_the_command_without_a_word():
+    code = (
+        "import argparse; from fusion.commands import run_command\n"
+        "parser = argparse.ArgumentParser()\n"
+        "parser.set_defaults(run=lambda parsed: print('x' * 200_000) or 0)\n"
+        "raise SystemExit(run_command(parser, []))"
+    )
+    with Popen([sys.executable, "-c", code], stdout=PIPE, stderr=PIPE) as writer:
+        writer.stdout.close()
+        told = writer.stderr.read()
+    assert (writer.returncode, told) == (141, b"")
 
 
 def test_an_interruption_says_so(capsys):

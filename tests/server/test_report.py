@@ -214,6 +214,24 @@ def test_a_site_without_an_audit_and_donors_of_each_site_are_told():
     assert "not audited" not in Page(render(sample_result())).words
 
 
+def test_the_bootstrap_stands_beside_the_intervals_or_says_why_not():
+    result = sample_result()
+    local = result["audit"]["shares"]["local"]
+    local["bootstrap"] = {
+        "replicates": 200, "reason": None,
+        "interaction": {"standard_error": 0.01, "low": 0.0201, "high": 0.0607},
+    }  # fmt: skip
+    words = Page(render(result)).words
+    assert "by bootstrap" in words
+    assert "2.0 to 6.1%" in words
+    assert "the middle 95% of 200 replicates" in words
+    local["bootstrap"] = {"replicates": 0, "reason": "it audits fewer patients than replicates"}
+    words = Page(render(result)).words
+    assert "Bootstrap not measured: it audits fewer patients than replicates." in words
+    assert "by bootstrap" not in words
+    assert "ootstrap" not in Page(render(sample_result())).words
+
+
 def test_figures_on_scales_that_read_time_come_with_their_warning():
     result = sample_result()
     shares = copy.deepcopy(result["audit"]["shares"])

@@ -40,6 +40,14 @@ def test_a_run_without_an_audit_has_dashes(finished):
     assert " -" in summarise(result)
 
 
+def test_a_site_that_was_not_audited_says_why(finished):
+    result = copy.deepcopy(finished.result)
+    name = result["evaluation"]["sites"][0]["name"]
+    result["audit"]["not_audited"] = [{"name": name, "reason": "it has no donors"}]
+    (line,) = [line for line in summarise(result).splitlines() if line.startswith(name)]
+    assert line.endswith("not audited: it has no donors")
+
+
 def test_alerts_of_the_closing_are_told_and_those_of_the_rounds_counted(finished):
     found = [
         {"stage": "round", "sentence": "Round 2, all sites: a."},

@@ -175,28 +175,42 @@ the full score (squared correlation).</p>
 {% include "scales" %}
 
 <section class="keep">
+{% set resampled = interaction.bootstrap and interaction.bootstrap.replicates %}
 <h3>The conventions in circulation</h3>
 <p>Published interaction shares follow different conventions, which can differ several times over
 on one model. Compare a figure only with one of the same name; “local” is the one used above.</p>
 <div class="wide">
 <table>
 <thead><tr><th scope="col">Name</th><th scope="col">Meaning</th>
-<th scope="col" class="num">Share</th><th scope="col" class="num">95% interval</th></tr></thead>
+<th scope="col" class="num">Share</th><th scope="col" class="num">95% interval</th>
+{% if resampled %}
+<th scope="col" class="num">by bootstrap</th>
+{% endif %}</tr></thead>
 <tbody>
 {% for row in interaction.conventions %}
 <tr{% if row.primary %} class="overall"{% endif %}><th scope="row">{{ row.name }}</th>
 <td>{{ row.meaning }}{% if row.warning %}
 <span class="note">{{ row.warning | sentence }}</span>{% endif %}</td>
 {% if row.figure.value is none %}
-<td colspan="2" class="absent">{{ row.figure | why_not }}</td>
+<td colspan="{{ 3 if resampled else 2 }}" class="absent">
+{{- row.figure | why_not }}</td>
 {% else %}
 <td class="num strong">{{ row.figure.value | percent }}</td>
 <td class="num">{{ row.figure | percent_interval }}</td>
+{% if resampled %}
+<td class="num">{{ (row.resampled or {"low": none, "high": none}) | percent_interval }}</td>
+{% endif %}
 {% endif %}</tr>
 {% endfor %}
 </tbody>
 </table>
 </div>
+{% if interaction.bootstrap and interaction.bootstrap.reason %}
+<p class="absent">Bootstrap {{ interaction.bootstrap | why_not }}.</p>
+{% elif resampled %}
+<p class="small">By bootstrap: the middle 95% of {{ interaction.bootstrap.replicates }} replicates,
+each with other random weights on the patients.</p>
+{% endif %}
 </section>
 {% endif %}
 </section>
