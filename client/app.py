@@ -10,6 +10,7 @@ from flwr.clientapp import ClientApp
 
 from client.components import multiply
 from client.describe import describe, scale
+from client.logged import log_questions
 from client.replies import reply
 from client.rounds import evaluate, reference, train
 from client.settings import Settings, read_settings
@@ -18,7 +19,7 @@ from client.task import Task
 from fusion.npy import read_npy
 from privacy.mods import guard
 
-app = ClientApp(mods=[guard])
+app = ClientApp(mods=[guard, log_questions, guard])
 
 FOLDER = "folder"
 """Record of Flower's context that keeps what the site described, from message to message."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from client.words import add_approve, add_audit, add_plan, add_start
+from client.words import add_approve, add_audit, add_log, add_plan, add_start
 from fusion.commands import run_command, table, to_json
 from privacy.errors import PrivacyError
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
+
+LOG_HEAD = ["line", "time (UTC)", "run", "round", "question", "what", "bytes", "told"]
 
 CAUTION = (
     "The file holds one row a patient. It must not leave the site; only its owner can read it."
@@ -48,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_ledger(commands)
     add_start(commands, _start)
     add_approve(commands, _approve)
+    add_log(commands, _log)
     return run_command(parser, arguments, sentences=(PrivacyError,))
 
 
@@ -262,6 +265,20 @@ def _approve(parsed: argparse.Namespace) -> int:
         approve(parsed.bundle, parsed.site)
     print("It may run here." if parsed.yes or reading.approved else "Not approved; --yes does it.")
     return 0 if parsed.yes or reading.approved else 1
+
+
+def _log(parsed: argparse.Namespace) -> int:
+    from client.settings import STATE
+    from client.site_log import FILE, SiteLog
+
+    lines = SiteLog((parsed.state or parsed.folder / STATE) / FILE).lines()
+    if parsed.number is not None:
+        lines = [line for line in lines if line.body.get("run") == parsed.number]
+    if parsed.json:
+        print(to_json([dict(line.body) for line in lines]))
+        return 0
+    print(table([LOG_HEAD, *(line.cells() for line in lines)]))
+    return 0
 
 
 if __name__ == "__main__":

@@ -12,9 +12,15 @@ from typing import Any
 
 from client.approval import check_approved
 from client.bundles import OURS
+from client.settings import STATE
+from client.site_log import FILE, SiteLog
+from privacy.errors import PrivacyError
 
 SITE = "CONCORD_SITE"
 """Environment variable that names the site's folder; `concord-site start` sets it."""
+
+KEPT = "CONCORD_STATE"
+"""Likewise its state folder."""
 
 
 def main() -> None:
@@ -25,7 +31,7 @@ def main() -> None:
     install = flower.install_from_fab
 
     def install_approved(bundle: bytes, *arguments: Any, **options: Any) -> Path:
-        check_approved(bundle, Path(os.environ[SITE]))
+        _check(bundle)
         installed = install(bundle, *arguments, **options)
         _forget_ours()
         return installed
@@ -34,6 +40,17 @@ def main() -> None:
     # version installs otherwise, this fails by name, before anything of a bundle has run.
     flower.install_from_fab = install_approved  # type: ignore[assignment]
     flwr_clientapp()
+
+
+def _check(bundle: bytes) -> None:
+    """Raise unless the bundle is approved; a refusal is in the site's log."""
+    site = Path(os.environ[SITE])
+    try:
+        check_approved(bundle, site)
+    except PrivacyError as error:
+        log = SiteLog(Path(os.environ.get(KEPT, site / STATE)) / FILE)
+        log.append("refused", question="bundle", bytes=0, reason=error.public)
+        raise
 
 
 def _forget_ours() -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from client.launch import SITE
+from client.launch import KEPT, SITE
+from client.settings import STATE
 from fusion.commands import QUIET
 from fusion.errors import ConfigError
 
@@ -103,7 +104,7 @@ def take_part(station: Station) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     while True:
         with _private_folder() as folder:
-            environment, secret = _environment(station.site, folder), folder / "secret"
+            environment, secret = _environment(station, folder), folder / "secret"
             words = (station.node(secret), station.launcher(secret))
             with _running(words, environment) as programs:
                 ended = _first_to_end(programs)
@@ -157,10 +158,12 @@ def _private_folder() -> Iterator[Path]:
         yield folder
 
 
-def _environment(site: Path, folder: Path) -> dict[str, str]:
+def _environment(station: Station, folder: Path) -> dict[str, str]:
     """Return this process's environment with `flwr-clientapp` leading to our launcher."""
     path = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**QUIET, **POLL, **os.environ, "PATH": path, SITE: str(site.resolve())}
+    site = station.site.resolve()
+    kept = (station.state or site / STATE).resolve()
+    return {**QUIET, **POLL, **os.environ, "PATH": path, SITE: str(site), KEPT: str(kept)}
 
 
 def _program(name: str) -> str:

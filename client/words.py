@@ -60,3 +60,13 @@ def add_approve(commands: "Subparsers[argparse.ArgumentParser]", run: Run) -> No
     approve.add_argument("--yes", action="store_true", help="approve it; without, it is shown")
     approve.add_argument("--revoke", metavar="SHA256", help="let this bundle run no more")
     approve.set_defaults(run=run)
+
+
+def add_log(commands: "Subparsers[argparse.ArgumentParser]", run: Run) -> None:
+    """Declare `log`."""
+    log = commands.add_parser("log", help="what was asked of this site, and what left it")
+    log.add_argument("folder", type=Path, metavar="SITE")
+    log.add_argument("--run", metavar="NUMBER", dest="number", help="of this run alone")
+    log.add_argument("--state", type=Path, metavar="DIR", help="state folder, if elsewhere")
+    log.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    log.set_defaults(run=run)

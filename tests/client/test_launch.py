@@ -6,6 +6,7 @@ from flwr.supernode.runtime import run_clientapp as flower
 
 from client import launch
 from client.approval import approve
+from client.site_log import SiteLog
 from privacy.errors import PrivacyError
 from tests.client.test_approval import PROJECT, packed
 
@@ -58,3 +59,13 @@ def test_the_installed_modules_make_room_for_the_bundles(monkeypatch):
     monkeypatch.setattr(sys, "modules", modules)
     launch._forget_ours()
     assert set(modules) == {"clients", "torch"}
+
+
+@pytest.mark.usefixtures("delivered")
+def test_a_refused_bundle_is_in_the_sites_log(tmp_path, monkeypatch):
+    monkeypatch.setenv(launch.KEPT, str(tmp_path / "kept"))
+    with pytest.raises(PrivacyError):
+        launch.main()
+    (line,) = SiteLog(tmp_path / "kept" / "site.log").lines()
+    assert (line.body["kind"], line.body["question"]) == ("refused", "bundle")
+    assert "must be approved by the site" in line.body["reason"]

@@ -33,8 +33,9 @@ def test_flowers_name_leads_to_our_launcher_and_the_secret_is_new(station):
     with _private_folder() as one, _private_folder() as other:
         assert (one / "secret").read_bytes() != (other / "secret").read_bytes()
         assert stat.S_IMODE(one.stat().st_mode) == 0o700
-        environment = _environment(station.site, one)
+        environment = _environment(station, one)
         assert environment["CONCORD_SITE"] == str(station.site)
+        assert environment["CONCORD_STATE"] == str(station.site / ".concord")
         assert environment["FLWR_TELEMETRY_ENABLED"] == "0"
         words = ["sh", "-c", "command -v flwr-clientapp && flwr-clientapp --help"]
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
