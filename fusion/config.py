@@ -90,7 +90,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "training.optimiser": ("adamw", "adam", "sgd"), "training.schedule": ("constant", "cosine"),
     "training.coordination": ("none", "project", "reflect"),
     "federation.personal": ("none", "head"), "federation.weighting": ("patients", "events"),
-    "privacy.mode": ("none", "record-level"), "privacy.engine": ("functional", "hooks"),
+    "privacy.mode": ("none", "record-level"), "privacy.engine": ("factored", "functional", "hooks"),
     "evaluation.selection": ("concordance", "loss"),
     "audit.background": BACKGROUNDS, "audit.split": ("test", "validation", "train"),
 }  # fmt: skip

@@ -143,8 +143,9 @@ class PrivacyConfig:
     mode: str = "none"
     """`none`, or `record-level`: each site trains with the noise, clipping, sampling and steps of
     its own policy.toml; `training.local-steps` is not read."""
-    engine: str = "functional"
-    """How gradients of single patients are had: `functional` (torch.func) or `hooks` (Opacus)."""
+    engine: str = "factored"
+    """How gradients of single patients are had: `factored` (torch.func, linear layers in factors),
+    `functional` (torch.func alone) or `hooks` (Opacus)."""
 
     @property
     def private(self) -> bool:

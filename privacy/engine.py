@@ -5,47 +5,20 @@ and the outcome.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
 
-from privacy.errors import PrivacyError
+from privacy.factors import Product
+from privacy.gradients import (
+    Gradients,
+    Patients,
+    check_count,
+    factored_gradients,
+    functional_gradients,
+)
 from privacy.plan import PrivacyPlan
 from privacy.randomness import Randomness, SystemRandomness
-
-Patients: TypeAlias = Mapping[str, Tensor]
-"""What a module reads of some patients; every tensor has one row each."""
-
-Gradients: TypeAlias = Mapping[str, Tensor]
-"""By name of parameter; the first axis of each is the patients'."""
-
-
-def functional_gradients(module: nn.Module, patients: Patients) -> tuple[Gradients, Tensor]:
-    """Return each patient's gradient and loss by torch.func: vmap over batches of one.
-
-    Whatever the module does, a patient's gradient cannot depend on the others: they are not there.
-
-    Args:
-        module: From the tensors of some patients to the loss of each.
-        patients: One row a patient.
-
-    Raises:
-        PrivacyError: A batch of one has not one loss.
-
-    Source: own.
-    """
-    learned = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
-
-    def loss_of(parameters: dict[str, Tensor], patient: Patients) -> Tensor:
-        alone = {name: value[None] for name, value in patient.items()}
-        losses = functional_call(module, parameters, (alone,))
-        _check_count("losses", losses, 1)
-        return losses[0]
-
-    each = vmap(grad_and_value(loss_of), in_dims=(None, 0), randomness="different")
-    return each(learned, dict(patients))
 
 
 def hooked_gradients(module: nn.Module, patients: Patients) -> tuple[Gradients, Tensor]:
@@ -65,7 +38,7 @@ def hooked_gradients(module: nn.Module, patients: Patients) -> tuple[Gradients, 
     hooked = GradSampleModule(module, loss_reduction="sum")
     try:
         losses = hooked(patients)
-        _check_count("losses", losses, len(next(iter(patients.values()))))
+        check_count("losses", losses, len(next(iter(patients.values()))))
         losses.sum().backward()
         learned = {name: p for name, p in module.named_parameters() if p.requires_grad}
         gradients = {name: getattr(p, "grad_sample") for name, p in learned.items()}  # noqa: B009
@@ -76,10 +49,11 @@ def hooked_gradients(module: nn.Module, patients: Patients) -> tuple[Gradients, 
 
 
 ENGINES: Mapping[str, Callable[[nn.Module, Patients], tuple[Gradients, Tensor]]] = {
+    "factored": factored_gradients,
     "functional": functional_gradients,
     "hooks": hooked_gradients,
 }
-"""Two ways to the same numbers; tests hold both to one patient at a time, for every model."""
+"""Ways to the same numbers; tests hold all to one patient at a time, for every model."""
 
 
 def clipped_sum(gradients: Gradients, *, patients: int, max_grad_norm: float) -> dict[str, Tensor]:
@@ -99,16 +73,25 @@ def clipped_sum(gradients: Gradients, *, patients: int, max_grad_norm: float) ->
     Source: Abadi et al., Deep learning with differential privacy, CCS 2016.
     """
     for name, value in gradients.items():
-        _check_count(f"gradients of '{name}'", value, patients)
-    exact = {name: value.double() for name, value in gradients.items()}
-    squares = [value.flatten(1).square().sum(1) for value in exact.values()]
-    norm = torch.stack(squares).sum(0).sqrt()
+        check_count(f"gradients of '{name}'", value, patients)
+    norm = torch.stack([_squares(value) for value in gradients.values()]).sum(0).sqrt()
     factor = (max_grad_norm / norm.clamp(min=max_grad_norm)).where(norm.isfinite(), 0.0)
-    finite = bool(norm.isfinite().all())
-    return {
-        name: torch.tensordot(factor, value if finite else value.nan_to_num(0.0, 0.0, 0.0), 1)
-        for name, value in exact.items()
-    }
+    return {name: _weighted(value, factor) for name, value in gradients.items()}
+
+
+def _squares(value: Tensor | Product) -> Tensor:
+    if isinstance(value, Product):
+        return value.squares()
+    return torch.linalg.vector_norm(value.flatten(1), dim=1, dtype=torch.float64).square()
+
+
+def _weighted(value: Tensor | Product, factor: Tensor) -> Tensor:
+    if isinstance(value, Product):
+        return value.weighted(factor)
+    exact = value.double()
+    if not factor.all():  # infinity times 0 is no number
+        exact = exact.nan_to_num(0.0, 0.0, 0.0)
+    return torch.tensordot(factor, exact, 1)
 
 
 class NoisyGradient:
@@ -132,7 +115,7 @@ class NoisyGradient:
         module: nn.Module,
         plan: PrivacyPlan,
         *,
-        engine: str = "functional",
+        engine: str = "factored",
         randomness: Randomness | None = None,
     ) -> None:
         self._module, self._plan = module, plan
@@ -155,8 +138,10 @@ class NoisyGradient:
             for name, part in clipped_sum(gradients, patients=number, max_grad_norm=clip).items():
                 total[name] += part
             losses.append(loss)
-        for name, parameter in learned.items():
-            noisy = total[name] + self._noise(parameter)
+        noise = self._noise(torch.cat([part.flatten() for part in total.values()]))
+        pieces = noise.split([part.numel() for part in total.values()])
+        for (name, parameter), drawn in zip(learned.items(), pieces, strict=True):
+            noisy = total[name] + drawn.view_as(parameter)
             parameter.grad = (noisy / self._plan.expected_batch).to(parameter.dtype)
         return torch.cat(losses) if losses else torch.zeros(0)
 
@@ -182,12 +167,3 @@ def draw_patients(
         return list(rows)
     drawn = (randomness or SystemRandomness()).uniform(len(rows)) < plan.sampling_rate
     return [row for row, taken in zip(rows, drawn, strict=True) if taken]
-
-
-def _check_count(what: str, values: Tensor, patients: int) -> None:
-    if values.ndim == 0 or len(values) != patients:
-        got = "a single number" if values.ndim == 0 else str(len(values))
-        raise PrivacyError(
-            f"There must be one of {what} for each of {patients} patients, got {got}. Give the "
-            "model bags with a patient axis, and return one loss a patient."
-        )

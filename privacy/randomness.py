@@ -1,9 +1,11 @@
 """Random numbers that nobody can repeat: from the operating system's own generator."""
 
+import math
 import os
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 
 
@@ -40,7 +42,6 @@ class SystemRandomness:
     def normal(self, number: int) -> Float64[np.ndarray, " number"]:
         """Return standard normal numbers, at most 8.6 from 0 (beyond: 1 in 10^17)."""
         half = -(-number // 2)
-        radius = np.sqrt(-2.0 * np.log1p(-self.uniform(half)))
-        angle = 2.0 * np.pi * self.uniform(half)
-        pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
-        return pairs[:number]
+        first, second = torch.from_numpy(self.uniform(2 * half)).view(2, half)
+        radius, angle = (-2.0 * torch.log1p(-first)).sqrt(), 2.0 * math.pi * second
+        return torch.cat([radius * angle.cos(), radius * angle.sin()])[:number].numpy()

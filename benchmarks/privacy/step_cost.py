@@ -62,7 +62,8 @@ def main():
     parser.add_argument("--patches", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=7)
     told = parser.parse_args()
-    print("| model | parameters | plain, ms | functional | hooks |\n|---|---|---|---|---|")
+    heads = ["model", "parameters", "plain, ms", *ENGINES]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for name in told.models.split(","):
         losses = PatientLosses(network(name, told.pooling)).train()
         patients = patients_for(losses, told.patients, told.patches)
