@@ -88,7 +88,7 @@ def audit(
     Source: own.
     """
     pooled = pooled or pool(model, data, rows)
-    places = _complete(pooled.present)
+    places = complete(pooled.present)
     places = places if len(places) > 1 else []
     exact = _exact(model)
     tokens = encode(exact, pooled.pick(places))
@@ -134,7 +134,7 @@ def patient_values(
     Source: own.
     """
     pooled = pool(model, data, rows)
-    places, exact = _complete(pooled.present), _exact(model)
+    places, exact = complete(pooled.present), _exact(model)
     tokens = encode(exact, pooled.pick(places))
     return coalition_values(exact.fusion, tokens, background), [rows[place] for place in places]
 
@@ -181,8 +181,8 @@ def donors(
     Source: own.
     """
     held = {name: mask[data.places(training)] for name, mask in data.present.items()}
-    complete = [training[place] for place in _complete(held)]
-    drawn = draw_donors(complete, number, generator(seed, data.cohort.name, "donors"))
+    whole = [training[place] for place in complete(held)]
+    drawn = draw_donors(whole, number, generator(seed, data.cohort.name, "donors"))
     return encode(_exact(model), pool(model, data, drawn)) if drawn else {}
 
 
@@ -222,6 +222,9 @@ def _exact(model: FusionModel) -> FusionModel:
     return copy.deepcopy(model).double().eval()
 
 
-def _complete(present: Mapping[str, Tensor]) -> list[int]:
-    """Return the places of the patients who have every modality."""
+def complete(present: Mapping[str, Tensor]) -> list[int]:
+    """Return the places of the patients who have every modality.
+
+    Source: own.
+    """
     return torch.stack(list(present.values())).all(0).nonzero()[:, 0].tolist()

@@ -13,6 +13,7 @@ from client.settings import Settings
 from client.site_secret import site_secret
 from fusion.readers.cohort import Cohort
 from privacy.calibration import plan_within
+from privacy.disclosure import OPEN, SUPPRESSED, Disclosure
 from privacy.errors import PrivacyError
 from privacy.plan import PrivacyPlan
 
@@ -44,6 +45,15 @@ class Consent:
         if self.policy is None:
             raise PrivacyError(NO_POLICY)
         return self.policy
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """What the site shows of itself alone, in every run; all, if it has no policy."""
+        return OPEN if self.policy is None else self.policy.disclosure
+
+    def suppressed(self, what: str, patients: int, events: int) -> dict[str, list[str]]:
+        """Return the fact that keeps back figures of the site alone, if they are over too few."""
+        return {SUPPRESSED: [what]} if self.disclosure.hides(patients, events) else {}
 
     def lets(self, release: str) -> bool:
         """Return whether sums without noise may leave, by a name of `privacy.releases.EXACT`."""
@@ -138,7 +148,8 @@ def told_counts(
 ) -> dict[str, np.ndarray]:
     """Return what a site tells of its patients' numbers.
 
-    In a private run: the policy's public size as the number of training patients, and zeros.
+    With a policy they are rounded, and a split of one patient counts as empty. In a private run
+    that keeps them: the policy's public size as the number of training patients, and zeros.
 
     Args:
         consent: What the policy lets out.
@@ -148,10 +159,19 @@ def told_counts(
     Source: own.
     """
     if consent.lets("counts"):
-        return dict(counts)
+        return _rounded(counts, consent.disclosure)
     public = {name: np.zeros_like(value) for name, value in counts.items()}
     public["patients"][0] = consent.rules.public_size if trains else 0
     return public
+
+
+def _rounded(counts: Mapping[str, np.ndarray], rules: Disclosure) -> dict[str, np.ndarray]:
+    """Return counts of this site alone as its rules tell them; the histogram is a sum of sites'."""
+    if rules == OPEN:
+        return dict(counts)
+    shared = counts["patients"] != 1
+    told = {name: rules.told_counts(counts[name] * shared) for name in ("patients", "events")}
+    return {**counts, **told, "missing": rules.told_counts(counts["missing"])}
 
 
 def check_parameters(consent: Consent, number: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from fusion.errors import ConfigError
 from fusion.registry import nearest
+from privacy.disclosure import Disclosure
 from privacy.entries import Limit
 from privacy.errors import PrivacyError
 from privacy.events import PrivacyEvent
@@ -27,6 +28,7 @@ class Policy:
             every normaliser of a private run is made with it.
         minimum_patients: Below, figures of this site alone are suppressed.
         minimum_events: Likewise.
+        minimum_cell: Fewest patients that a count tells and that a bin of risk sets holds.
         round_counts_to: Counts of patients and events are told rounded to this.
         max_epsilon: Most that a patient may spend over all runs, ever; 0 = no private training.
         delta: At which epsilon is counted; 1 / public_size^1.1 unless named.
@@ -53,6 +55,7 @@ class Policy:
     public_size: int
     minimum_patients: int = 10
     minimum_events: int = 5
+    minimum_cell: int = 5
     round_counts_to: int = 10
     max_epsilon: float = 0.0
     delta: float = 0.0
@@ -73,6 +76,13 @@ class Policy:
     def limit(self) -> Limit:
         """What the ledger holds the site to."""
         return Limit(self.max_epsilon, self.delta, self.steps)
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """What the site shows of itself alone."""
+        return Disclosure(
+            self.minimum_patients, self.minimum_events, self.minimum_cell, self.round_counts_to
+        )
 
     def __post_init__(self) -> None:
         if not self.max_epsilon:
@@ -192,6 +202,7 @@ KEYS: Mapping[str, Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
         "public-size": ("be a whole number >= 2", _whole(2)),
         "minimum-patients": ("be a whole number >= 2", _whole(2)),
         "minimum-events": ("be a whole number >= 0", _whole(0)),
+        "minimum-cell": ("be a whole number >= 2", _whole(2)),
         "round-counts-to": ("be a whole number >= 1", _whole(1)),
     },
     "budget": {

@@ -15,6 +15,7 @@ from fusion.training.patient_losses import PatientLosses, patient_tensors
 from fusion.training.plan import weights
 from privacy.accountant import spent
 from privacy.compatibility import check_layers, check_loss
+from privacy.disclosure import TRAIN_LOSS
 from privacy.engine import NoisyGradient, draw_patients
 from privacy.entries import Charge
 from privacy.errors import LedgerError, PrivacyError
@@ -104,11 +105,11 @@ def _train(task: Task, plan: PrivacyPlan, steps: int) -> Answer:
         round_number=number,
     )
     figures = {"num-examples": float(plan.public_size), "steps": float(steps)}
+    facts = task.consent.exact("train-loss")
     if done.loss is not None:
-        figures["train-loss"] = done.loss
-    return Answer(
-        facts=task.consent.exact("train-loss"), figures=figures, model=weights(task.network)
-    )
+        facts |= (hidden := task.suppressed(TRAIN_LOSS, task.site.everyone("train")))
+        figures |= {} if hidden else {"train-loss": done.loss}
+    return Answer(facts=facts, figures=figures, model=weights(task.network))
 
 
 def _gradient(task: Task, plan: PrivacyPlan, number: int) -> StepGradient:

@@ -11,7 +11,7 @@ from safetensors.numpy import load, save
 
 from privacy.releases import check_releases
 
-Fact: TypeAlias = str | int | bool | Sequence[str]
+Fact: TypeAlias = str | int | bool | Sequence[str] | Sequence[int]
 
 
 @dataclass(frozen=True)

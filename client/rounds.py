@@ -10,6 +10,7 @@ from client.audit import (
     REPLICATES,
     Terms,
     audit,
+    complete,
     embedding_means,
     own_background,
 )
@@ -25,6 +26,10 @@ from fusion.training.examination import examine, refer
 from fusion.training.loop import train_round
 from fusion.training.plan import weights
 from fusion.training.risk_sets import beside, tell_risk_set
+from privacy.disclosure import AUDIT, FIGURES, TRAIN_LOSS
+
+OWN = ("concordance", "uno")
+"""Figures of this site alone among what it reports of a model; the rest are sums over sites."""
 
 NOT_LET = "its policy lets no audit out of a private run"
 """Why a site sends no audit."""
@@ -49,7 +54,8 @@ def train(
         return answer_once(task, lambda: _validate(task))
     found = _validate(task)
     rows, grid = task.site.rows("train"), task.yardstick.time_grid
-    sums = tell_risk_set(task.network, task.data, rows, grid)
+    rules = task.consent.disclosure
+    sums = tell_risk_set(task.network, task.data, rows, grid, least=rules.minimum_cell)
     network = beside(task.network, arrays, grid)
     number = int(task.words["round"])
     done = train_round(
@@ -58,11 +64,12 @@ def train(
     weight = len(rows)
     if task.run.federation.weighting == "events":
         weight = int(task.site.cohort.event[rows].sum())
-    figures = {"num-examples": float(weight), "steps": float(done.steps)}
-    figures |= {} if done.loss is None else {"train-loss": done.loss}
+    figures = {"num-examples": float(rules.told(weight)), "steps": float(done.steps)}
+    facts = task.suppressed(TRAIN_LOSS, rows)
+    figures |= {} if done.loss is None or facts else {"train-loss": done.loss}
     control = done.control if correction else None
     model = task.head.part(weights(task.network), number)
-    return found.beside(Answer(figures=figures, sums=sums, model=model, control=control))
+    return found.beside(Answer(facts, figures, sums, model, control))
 
 
 def _validate(task: Task) -> Answer:
@@ -84,7 +91,11 @@ def _examine(
     pooled = pool(task.network.model, task.data, rows or audited)
     none = pooled.pick([])
     sums = examine(task.network, task.data, rows, task.yardstick, pooled if rows else none)
-    answer = Answer(facts=task.consent.exact(release), sums=sums)
+    facts = task.consent.exact(release) | task.consent.disclosure.to_facts()
+    hidden = task.suppressed(FIGURES, rows)
+    if hidden:
+        sums |= {name: np.array([0.0, 0.0, np.nan]) for name in OWN if name in sums}
+    answer = Answer(facts=facts | hidden, sums=sums)
     if not task.words.get("audit", False):
         return answer
     if not task.consent.lets("audit"):
@@ -137,10 +148,11 @@ def _audit(
     marginal = task.run.audit.background == MARGINAL
     number = len(next(iter(background.values()))) if marginal else 0
     sums = audit(model, task.data, rows, background, pooled=pooled, terms=terms)
+    audited = [rows[place] for place in complete(pooled.present)]
     lacking = terms.resampling is not None and REPLICATES not in sums
     return Answer(
-        facts={"not-resampled": TOO_FEW} if lacking else {},
-        figures={"donors": float(number)} if marginal else {},
+        facts=({"not-resampled": TOO_FEW} if lacking else {}) | task.suppressed(AUDIT, audited),
+        figures={"donors": float(task.consent.disclosure.told(number))} if marginal else {},
         sums=sums,
     )
 

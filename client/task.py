@@ -1,6 +1,6 @@
 """One request made ready: the site's patients, the received model, and what the site allows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,14 @@ class Task:
         self.head = OwnHead(settings, words, self.network, model)
         self.shared = model
         load_weights(self.network, {**self.head.arrays, **model})
+
+    def suppressed(self, what: str, rows: Sequence[int]) -> dict[str, list[str]]:
+        """Return the fact that keeps back a figure of the site alone over some patients.
+
+        Nothing if they are enough for the site's policy.
+        """
+        events = int(self.site.cohort.event[list(rows)].sum())
+        return self.consent.suppressed(what, len(rows), events)
 
     @property
     def yardstick(self) -> Yardstick:

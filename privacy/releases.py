@@ -49,7 +49,8 @@ RELEASES: Mapping[str, Release] = {
     "risk-set": Release(
         "sums",
         "Training patients, events and mean hazard at the end of follow-up, by time bin, bins "
-        "merged until each holds two patients; other sites get what is summed over the rest.",
+        "merged until each holds two patients, with a policy its minimum-cell; other sites get "
+        "what is summed over the rest.",
     ),
     "loss": Release("sums", "Sum of the losses, and patients behind it."),
     "outcome-counts": Release("sums", "Patients by time bin, event and risk bin."),
@@ -72,6 +73,10 @@ RELEASES: Mapping[str, Release] = {
     "budget": Release(
         "figure", "What policy and ledger say: epsilon spent and left, noise, steps."
     ),
+    "disclosure": Release(
+        "fact", "Fewest patients, events and patients in a cell that the site shows; its rounding."
+    ),
+    "suppressed": Release("fact", "Which figures of its own the site keeps: over too few."),
     "exact-releases": Release("fact", "Which sums without noise the site's policy lets out."),
     "donors": Release("figure", "Training patients who stood in for hidden modalities."),
     "not-audited": Release("fact", "Why the site sent no audit."),

@@ -19,6 +19,7 @@ from flwr.serverapp.strategy.fedopt import FedOpt
 from fusion.config import FederationConfig
 from fusion.errors import ConfigError
 from fusion.registry import Registry
+from privacy.disclosure import SUPPRESSED, TRAIN_LOSS
 from server.controls import Controls
 from server.inbox import Answer, Failure, to_record
 
@@ -205,8 +206,8 @@ def _wrong_figures(answer: Answer) -> str | None:
     for name, meaning in rules.items():
         value = answer.figures.get(name)
         signed = name == "train-loss"
-        if signed and value is None and "budget:epsilon" in answer.figures:
-            continue  # a private update keeps it
+        if signed and value is None and _keeps_loss(answer):
+            continue
         if (
             not isinstance(value, (int, float))
             or not np.isfinite(value)
@@ -215,6 +216,11 @@ def _wrong_figures(answer: Answer) -> str | None:
             rule = "finite" if signed else "a number >= 0"
             return f"its {meaning} must be {rule}, got {value}"
     return None
+
+
+def _keeps_loss(answer: Answer) -> bool:
+    """Return whether a site keeps its training loss: in a private run, or over too few."""
+    return "budget:epsilon" in answer.figures or TRAIN_LOSS in answer.facts.get(SUPPRESSED, ())
 
 
 def _wrong_arrays(

@@ -1,7 +1,7 @@
 """What the sites sent of an audit: their tallies on each scale, and who sent none and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fusion.config import LARGEST, RunConfig
@@ -10,8 +10,10 @@ from fusion.interaction.figures import PRIMARY, audit_figures
 from fusion.interaction.scales import WARNING, Scale, chosen_scales
 from fusion.interaction.tallies import AuditTally
 from fusion.masking import MARGINAL
+from privacy import disclosure
 from server.bootstrap import NO_BOOTSTRAP, Bootstrap, gather, readable_bootstrap
 from server.inbox import Answer
+from server.suppression import ALONE, is_alone, rules_of, suppressed
 
 AUDIT = "audit"
 """Release of the audit on the log-hazard; those on other scales have a suffix."""
@@ -26,6 +28,9 @@ COMPARABLE = (
 Tallies = Mapping[str, AuditTally]
 """By site."""
 
+COUNTS = ("patients", "excluded", "uninformative")
+"""Counts of patients among a site's figures."""
+
 TRACED = ("patients", "modalities", "pairs", "signed", "concordance")
 """What a round keeps of each site's audit beside its primary shares."""
 
@@ -39,6 +44,8 @@ class Audit:
         refused: Sites that sent none, and why.
         donors: At each site, how many patients stood for hidden modalities, if they are its own.
         bootstrap: What they sent of it.
+        kept: Sites whose own figures are left out, and why; they count in those of all sites.
+        rules: How each site's counts are told.
 
     Source: own.
     """
@@ -47,20 +54,29 @@ class Audit:
     refused: Mapping[str, str]
     donors: Mapping[str, int]
     bootstrap: Bootstrap = NO_BOOTSTRAP
+    kept: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, disclosure.Disclosure] = field(default_factory=dict)
 
     def figures(self, release: str = AUDIT) -> dict[str, Any]:
         """Return all sites' figures together, and how the sites differ."""
         own = self.tallies[release]
         parts = list(own.values())
-        found = audit_figures(sum(parts[1:], start=parts[0]), own)
+        shown = {name: tally for name, tally in own.items() if name not in self.kept}
+        found = audit_figures(sum(parts[1:], start=parts[0]), shown)
         return self.bootstrap.beside(found, list(own)) if release == AUDIT else found
 
     def sites(self) -> list[dict[str, Any]]:
-        """Return each site's own figures, by name."""
+        """Return each site's own figures, by name; counts as the site tells them."""
+        shown = {k: tally for k, tally in self.tallies[AUDIT].items() if k not in self.kept}
         return [
-            {"name": name, **self.bootstrap.beside(audit_figures(tally, {}), [name])}
-            for name, tally in self.tallies[AUDIT].items()
+            {"name": name, **self._counted(name, audit_figures(tally, {}))}
+            for name, tally in shown.items()
         ]
+
+    def _counted(self, name: str, figures: dict[str, Any]) -> dict[str, Any]:
+        rules = self.rules.get(name, disclosure.OPEN)
+        told = {key: rules.told(figures[key]) for key in COUNTS}
+        return self.bootstrap.beside(figures | told, [name])
 
     def traced(self) -> list[dict[str, Any]]:
         """Return what a round keeps of each site: the figures that are followed over the rounds."""
@@ -93,7 +109,8 @@ class Audit:
 
     def not_measured(self) -> list[str]:
         """Return what an audit of two or more modalities leaves open, in sentences."""
-        refused = [f"Interaction at site {name}: {why}." for name, why in self.refused.items()]
+        missing = {**self.refused, **self.kept}
+        refused = [f"Interaction at site {name}: {why}." for name, why in missing.items()]
         if not self.tallies:
             return ["Interaction of modalities: no site could audit.", *refused]
         return ["Interaction under other backgrounds than the one named.", *refused]
@@ -119,7 +136,8 @@ class Audit:
             wanted: Donors a site was asked for.
         """
         found: dict[str, Any] = {
-            "not_audited": [{"name": name, "reason": why} for name, why in self.refused.items()]
+            "not_audited": [{"name": name, "reason": why} for name, why in self.refused.items()],
+            "suppressed": [{"name": name, "reason": why} for name, why in self.kept.items()],
         }
         if background == MARGINAL:
             found |= {"donors": dict(self.donors), "donors_wanted": wanted, "note": COMPARABLE}
@@ -168,11 +186,18 @@ def collect(answers: Sequence[Answer], modalities: tuple[str, ...], number: int 
         for release in _releases(answer):
             tally = AuditTally.from_array(answer.sums[release], modalities)
             tallies.setdefault(release, {})[answer.site] = tally
+    patients = {site: tally.count for site, tally in tallies.get(AUDIT, {}).items()}
+    kept = suppressed(answers, disclosure.AUDIT, patients)
+    refused = {a.site: str(a.facts["not-audited"]) for a in answers if "not-audited" in a.facts}
+    if is_alone(kept, patients):
+        return Audit({}, refused | dict.fromkeys(patients, ALONE), {})
     return Audit(
         tallies,
-        {a.site: str(a.facts["not-audited"]) for a in answers if "not-audited" in a.facts},
+        refused,
         {a.site: int(a.figures["donors"]) for a in answers if "donors" in a.figures},
         gather(answers, modalities, number),
+        kept,
+        {answer.site: rules_of(answer) for answer in answers},
     )
 
 

@@ -25,6 +25,19 @@ PLAIN = (
 )
 """The statement of a run without a promise."""
 
+PLAIN_REAUDIT = (
+    "Nothing was trained. Exact sums over patients left each site without differential privacy, "
+    "and no epsilon bounds what they tell."
+)
+"""The statement of a re-audit of a model without a promise."""
+
+NO_COST = (
+    "Nothing was trained and no noise was drawn, so this re-audit spent nothing of any site's "
+    "budget. The model was trained under record-level differential privacy; what that cost stands "
+    "in the result of its run."
+)
+"""What a re-audit of a private model cost."""
+
 NOT_COVERED = (
     "Not covered: a patient who is at two sites, runs that a ledger does not know (plain ones, "
     "and other simulations), how public sizes, scaling and cuts were chosen, what the slide "
@@ -115,6 +128,27 @@ def tell_privacy(
             [_cost(sites), *_uncounted(records), _outside(released), *_gone(sites), NOT_COVERED]
         ),
         "sites": sites,
+    }
+
+
+def tell_reaudit(released: Mapping[str, Iterable[str]], config: RunConfig) -> dict[str, Any]:
+    """Return a re-audit's part on privacy: what it cost, and what it let out.
+
+    Args:
+        released: Sums without noise that each site sent, as the answers said.
+        config: The settings, those of the model's run.
+
+    Source: own.
+    """
+    if not config.privacy.private:
+        return {"differential_privacy": False, "statement": PLAIN_REAUDIT}
+    return {
+        "differential_privacy": True,
+        "statement": " ".join([NO_COST, _outside(released), NOT_COVERED]),
+        "sites": [
+            {"name": name, "exact_releases": sorted(names)}
+            for name, names in sorted(released.items())
+        ],
     }
 
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from privacy.disclosure import OPEN, Disclosure
 from server.inbox import Answer
 
 SPLITS = ("train", "validation", "test")
@@ -18,7 +19,7 @@ class Member:
     Attributes:
         name: The site's name.
         role: `train` or `evaluate-only`.
-        patients: In train, validation and test.
+        patients: In train, validation and test, as the site tells them: with a policy rounded.
         events: Likewise.
         missing: Patients who lack something, in the order of `fusion.modalities.lacks`.
         outcomes: Training patients by time bin and event, as `OutcomeCounts`.
@@ -46,6 +47,12 @@ class Member:
         counts = (self.patients, self.events)
         told = json.dumps([self.facts["data-hash"], self.role, *counts])
         return hashlib.sha256(told.encode()).hexdigest()
+
+    @property
+    def disclosure(self) -> dict[str, int] | None:
+        """What the site shows of itself alone, as a result tells it; None = it has no rules."""
+        rules = Disclosure.read(self.facts)
+        return None if rules == OPEN else asdict(rules)
 
     @property
     def counted(self) -> bool:

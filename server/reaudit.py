@@ -24,6 +24,7 @@ from fusion.models.build import MODELS
 from fusion.training.finished import FinishedModel, read_finished
 from server.alerts import find_alerts
 from server.audits import Audit, collect
+from server.budgets import tell_reaudit
 from server.closing import network_of, shared_background
 from server.fitting import check_settings, objection
 from server.inbox import Answer, Failure, Inbox, request
@@ -175,6 +176,7 @@ def _document(visit: Revisit, audit: Audit, *, seconds: float) -> dict[str, Any]
         "sites": [_site(member, visit) for member in visit.company.members],
         "audit": found,
         "alerts": find_alerts([], found, config.alerts),
+        "privacy": tell_reaudit(visit.company.inbox.released, config),
         "not_measured": [
             *audit.not_measured(),
             *(f"Site {failure.site}: {failure.reason}." for failure in visit.absent),
@@ -208,4 +210,5 @@ def _site(member: Member, visit: Revisit) -> dict[str, Any]:
         "events": by_split(member.events),
         "missing": missing,
         "data_hash": member.facts["data-hash"],
+        "disclosure": member.disclosure,
     }

@@ -34,7 +34,8 @@ from server.members import SPLITS, Member
 from server.opening import Agreement
 from server.progress import Progress
 from server.rounds import Company
-from server.scores import Score, add_up, brier
+from server.scores import Score, add_up
+from server.suppression import KEPT
 
 MODEL_FILE = "model.safetensors"
 SCHEMA_VERSION = 1
@@ -202,6 +203,7 @@ def _site(member: Member, progress: Progress, config: RunConfig) -> dict[str, An
         "missing": missing,
         "rounds_answered": answered,
         "data_hash": member.facts["data-hash"],
+        "disclosure": member.disclosure,
     }
 
 
@@ -217,15 +219,14 @@ def _evaluation(story: Story, score: Score) -> dict[str, Any]:
     yardstick, counts = story.reference.yardstick, score.counts
     concordance = counts.concordance()
     uno = counts.uno(story.reference.censoring, yardstick.tau)
-    pairs = sum(site["concordance"]["comparable_pairs"] or 0.0 for site in score.sites)
     until = {"until_days": yardstick.tau}
     pooled = {
         "patients": counts.patients,
         "events": counts.events,
-        "concordance": concordance.as_dict(),
-        "uno": uno.as_dict(),
-        "integrated_brier": brier(story.examined.answers).as_dict() | until,
-        "within_sites": score.within.as_dict() | {"comparable_pairs": pairs},
+        "concordance": concordance.as_dict() | score.together(concordance.estimate),
+        "uno": uno.as_dict() | score.together(uno.estimate),
+        "integrated_brier": score.together(score.brier) | until,
+        "within_sites": score.together(score.within) | {"comparable_pairs": score.pairs},
     }
     groups = [
         {"name": g.name, "patients": g.patients, "events": g.events, **g.curve.as_dict()}
@@ -284,7 +285,10 @@ def _not_measured(story: Story, score: Score) -> list[str]:
             "A common model: each site was examined with a head of its own, so pooled figures "
             "compare risks of different heads, and a hospital without one gets no risk."
         )
+    kept = {s["name"]: s["concordance"]["reason"] for s in score.sites if s["note"] == KEPT}
+    sentences += [f"Figures of site {name} alone: {reason}." for name, reason in kept.items()]
     weak = [s["name"] for s in score.sites if s["note"] and s["patients"]]
+    weak = [name for name in weak if name not in kept]
     if weak:
         sentences.append(f"Concordance of sites with too few events: {', '.join(weak)}.")
     return sentences

@@ -12,8 +12,10 @@ from fusion.survival.estimate import Estimate, require_finite
 from fusion.survival.moments import MomentSums
 from fusion.survival.tallies import OutcomeCounts, count
 from fusion.training.examination import Yardstick
+from privacy.disclosure import FIGURES
 from server.audits import readable_audit
 from server.inbox import Answer, Check
+from server.suppression import ALONE, KEPT, is_alone, nothing, rules_of, suppressed
 
 FEW_EVENTS = 5
 """Below this many events a site's figures are marked as not interpretable."""
@@ -28,7 +30,11 @@ class Score:
         moments: Of their risks.
         loss: Mean loss; None without patients (or events, if the objective couples patients).
         within: Mean within sites, weighted by comparable pairs.
-        sites: Each site's own figures.
+        pairs: How many.
+        sites: Each site's own figures, less those that a policy keeps back.
+        brier: Integrated Brier score over all sites' patients.
+        alone: Whether the only patients are of one site that shows no figure of its own; all
+            figures are then over nobody.
 
     Source: own.
     """
@@ -37,7 +43,14 @@ class Score:
     moments: MomentSums
     loss: float | None
     within: Estimate
+    pairs: float
     sites: tuple[dict[str, Any], ...]
+    brier: Estimate
+    alone: bool
+
+    def together(self, found: Estimate) -> dict[str, Any]:
+        """Return a figure over all sites in the result's form, or why it is left out."""
+        return nothing(ALONE) if self.alone else found.as_dict()
 
 
 def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
@@ -52,16 +65,27 @@ def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
 
     Source: own.
     """
-    counts = [_counts(answer, yardstick) for answer in answers]
-    moments = [MomentSums.from_array(answer.sums["risk-moments"]) for answer in answers]
-    loss, weight = sum((answer.sums["loss"] for answer in answers), start=np.zeros(2))
-    own = [_concordance(answer.sums["concordance"]) for answer in answers]
+    counts = {answer.site: _counts(answer, yardstick) for answer in answers}
+    patients = {site: float(one.patients) for site, one in counts.items()}
+    kept = suppressed(answers, FIGURES, patients)
+    alone = is_alone(kept, patients)
+    summed = [] if alone else answers
+    moments = [MomentSums.from_array(answer.sums["risk-moments"]) for answer in summed]
+    loss, weight = sum((answer.sums["loss"] for answer in summed), start=np.zeros(2))
+    own = {answer.site: _concordance(answer.sums["concordance"]) for answer in answers}
+    within = [own[answer.site] for answer in summed]
     return Score(
-        counts=sum(counts, start=nobody(yardstick)),
+        counts=sum((counts[answer.site] for answer in summed), start=nobody(yardstick)),
         moments=sum(moments, start=MomentSums(0.0, 0.0, 0.0)),
         loss=float(loss / weight) if weight > 0 else None,
-        within=combine_within(own),
-        sites=tuple(map(_site, answers, counts, own)),
+        within=combine_within(within),
+        pairs=float(sum(one.comparable for one in within)),
+        sites=tuple(
+            _site(answer, counts[answer.site], own[answer.site], kept.get(answer.site))
+            for answer in answers
+        ),
+        brier=_brier(summed),
+        alone=alone,
     )
 
 
@@ -77,6 +101,7 @@ def readable(yardstick: Yardstick, modalities: tuple[str, ...], replicates: int 
     """
 
     def check(answer: Answer) -> None:
+        rules_of(answer)
         _counts(answer, yardstick)
         MomentSums.from_array(answer.sums["risk-moments"])
         require_finite("Loss", answer.sums["loss"].reshape(2))
@@ -106,13 +131,10 @@ def nobody(yardstick: Yardstick) -> OutcomeCounts:
     )
 
 
-def brier(answers: Sequence[Answer]) -> Estimate:
-    """Return the integrated Brier score over all sites' patients.
-
-    Source: own.
-    """
-    sums = [BrierSums.from_array(answer.sums["brier"]) for answer in answers]
-    return sum(sums[1:], start=sums[0]).estimate()
+def _brier(answers: Sequence[Answer]) -> Estimate:
+    """Return the score; without a censoring curve, as in validation, it is over nobody."""
+    sums = [BrierSums.from_array(a.sums["brier"]) for a in answers if "brier" in a.sums]
+    return sum(sums, start=BrierSums(0.0, 0.0, 0.0)).estimate()
 
 
 def _counts(answer: Answer, yardstick: Yardstick) -> OutcomeCounts:
@@ -129,18 +151,28 @@ def _concordance(three: np.ndarray) -> Concordance:
     return concordance_from(concordant, comparable=comparable, standard_error=known)
 
 
-def _site(answer: Answer, counts: OutcomeCounts, own: Concordance) -> dict[str, Any]:
-    """Return a site's own figures in the result's form."""
-    events = counts.events
-    plural = "event" if events == 1 else "events"
-    entry = {
+def _site(
+    answer: Answer, counts: OutcomeCounts, own: Concordance, kept: str | None
+) -> dict[str, Any]:
+    """Return a site's own figures in the result's form, or why they are left out."""
+    rules = rules_of(answer)
+    entry: dict[str, Any] = {
         "name": answer.site,
-        "patients": counts.patients,
-        "events": events,
-        "concordance": own.as_dict(),
-        "note": f"{events} {plural}: not interpretable" if events < FEW_EVENTS else None,
+        "patients": rules.told(counts.patients),
+        "events": rules.told(counts.events),
+        "concordance": own.as_dict() if kept is None else nothing(kept),
+        "note": _note(rules.told(counts.events), counts.events) if kept is None else KEPT,
     }
     if "uno" in answer.sums:
-        entry["uno"] = _concordance(answer.sums["uno"]).estimate.as_dict()
-        entry["integrated_brier"] = BrierSums.from_array(answer.sums["brier"]).estimate().as_dict()
+        brier = BrierSums.from_array(answer.sums["brier"]).estimate()
+        found = {"uno": _concordance(answer.sums["uno"]).estimate, "integrated_brier": brier}
+        entry |= {k: v.as_dict() if kept is None else nothing(kept) for k, v in found.items()}
     return entry
+
+
+def _note(told: int, events: int) -> str | None:
+    """Return why a site's figures are not to be interpreted; its exact count only if it is told."""
+    if events >= FEW_EVENTS:
+        return None
+    number = f"{events} event{'s' * (events != 1)}" if told == events else "few events"
+    return f"{number}: not interpretable"

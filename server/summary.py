@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fusion.commands import table
+from server.suppression import KEPT
 
 CHOSEN = {"validation": "chosen on validation", "nothing": "taken: no validation patients"}
 """How the model's round came to be the one, in words."""
@@ -80,7 +81,7 @@ def interval(figure: Mapping[str, Any]) -> str:
     Source: own.
     """
     if figure["value"] is None:
-        return "not measured"
+        return KEPT if str(figure.get("reason")).startswith(KEPT) else "not measured"
     if figure["low"] is None:
         return f"{figure['value']:.3f}"
     return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"

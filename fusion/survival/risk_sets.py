@@ -81,18 +81,17 @@ class RiskSums:
         seen = np.where(self.patients > 0, self.log_hazard + np.log(share), -np.inf)
         return np.logaddexp(self.later, seen)
 
-    def without_lone_patients(self) -> "RiskSums":
-        """Return the sums with bins merged until whoever leaves a bin leaves with another.
+    def without_small_bins(self, least: int = 2) -> "RiskSums":
+        """Return the sums with bins merged until `least` patients leave in each.
 
-        Each difference of two hazard sums is then one over two or more patients. A merged run
+        Each difference of two hazard sums is then one over so many patients. A merged run
         goes from its first to its last leaver; its patients, events and hazard are spread evenly
-        over its bins. One patient left over joins the run before; one patient in all counts as
-        nobody.
+        over its bins. Fewer that are left over join the run before; fewer in all count as nobody.
 
         Source: own.
         """
         rows = np.zeros((3, self.time_grid.count))
-        for run in _runs(self.patients):
+        for run in _runs(self.patients, least):
             patients, width = self.patients[run].sum(), run.stop - run.start
             rows[0, run] = patients / width
             rows[1, run] = self.events[run].sum() / width
@@ -142,7 +141,7 @@ def risk_sums(log_hazard: Values, *, time: Values, event: Flags, time_grid: Time
         time_grid: Shared bins.
 
     Returns:
-        Mergeable sums; call `without_lone_patients` before they leave the site.
+        Mergeable sums; call `without_small_bins` before they leave the site.
 
     Raises:
         FederationError: A log hazard or time is not finite.
@@ -173,15 +172,15 @@ def _log(patients: Float[np.ndarray, " bin"]) -> Float[np.ndarray, " bin"]:
     return np.where(patients > 0, np.log(np.where(patients > 0, patients, 1.0)), -np.inf)
 
 
-def _runs(patients: Float[np.ndarray, " bin"]) -> list[slice]:
-    """Return the shortest stretches of bins, from the first on, that two or more leave in."""
+def _runs(patients: Float[np.ndarray, " bin"], least: int) -> list[slice]:
+    """Return the shortest stretches of bins, from the first on, that `least` or more leave in."""
     runs: list[slice] = []
     waiting: list[int] = []
     for place in np.flatnonzero(patients).tolist():
         waiting.append(place)
-        if patients[waiting].sum() > 1:
+        if patients[waiting].sum() >= least:
             runs.append(slice(waiting[0], place + 1))
             waiting = []
     if waiting and runs:
-        runs[-1] = slice(runs[-1].start, waiting[0] + 1)
+        runs[-1] = slice(runs[-1].start, waiting[-1] + 1)
     return runs

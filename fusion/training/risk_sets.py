@@ -16,7 +16,12 @@ RISK_SET = "risk-set"
 
 
 def tell_risk_set(
-    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], time_grid: TimeGrid
+    network: SurvivalNetwork,
+    data: PatientData,
+    rows: Sequence[int],
+    time_grid: TimeGrid,
+    *,
+    least: int = 2,
 ) -> dict[str, np.ndarray]:
     """Return the site's risk set sums under a model, if its objective shares them.
 
@@ -25,6 +30,7 @@ def tell_risk_set(
         data: The site's patients.
         rows: Its training patients.
         time_grid: Shared bins.
+        least: Patients that whoever leaves a bin leaves among; below 2 counts as 2.
 
     Returns:
         `risk-set`; nothing for other objectives.
@@ -41,7 +47,7 @@ def tell_risk_set(
         event=data.cohort.event[list(rows)],
         time_grid=time_grid,
     )
-    return {RISK_SET: sums.without_lone_patients().to_array()}
+    return {RISK_SET: sums.without_small_bins(max(least, 2)).to_array()}
 
 
 def beside(

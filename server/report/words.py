@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+from server.suppression import KEPT
+
 Number: TypeAlias = int | float
 """A JSON number."""
 
@@ -60,11 +62,12 @@ def percent_interval(figure: Mapping[str, Any]) -> str:
 
 
 def why_not(figure: Mapping[str, Any]) -> str:
-    """Return "not measured: <reason>" of a figure without a value.
+    """Return "not measured: <reason>" of a figure without a value, or "suppressed: <reason>".
 
     Source: own.
     """
-    return f"not measured: {figure.get('reason') or 'no reason was recorded'}"
+    reason = figure.get("reason") or "no reason was recorded"
+    return reason if reason.startswith(KEPT) else f"not measured: {reason}"
 
 
 def p_value(value: Number | None) -> str:

@@ -10,6 +10,8 @@ from fusion.readers.cohort import read_cohort
 POLICY = """
 [cohort]
 public-size = 12
+minimum-patients = {few}
+minimum-events = 0
 [budget]
 max-epsilon = {limit}
 delta = 1e-2
@@ -40,9 +42,9 @@ def public_scaling(hospitals, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def write_policy():
-    def write_policy(folder, *, limit=8.0, epsilon=4.0, rate=1.0, exact=()):
+    def write_policy(folder, *, limit=8.0, epsilon=4.0, rate=1.0, exact=(), few=2):
         told = ", ".join(f'"{name}"' for name in exact)
-        text = POLICY.format(limit=limit, epsilon=epsilon, rate=rate, exact=told)
+        text = POLICY.format(limit=limit, epsilon=epsilon, rate=rate, exact=told, few=few)
         (folder / "policy.toml").write_text(text, encoding="utf-8")
 
     return write_policy

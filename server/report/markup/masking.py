@@ -12,6 +12,9 @@ TEMPLATE = """\
 {% for one in audit.get("not_audited", []) %}
 <p class="absent">{{ one.name }} was not audited: {{ one.reason }}.</p>
 {% endfor %}
+{% for one in audit.get("suppressed", []) %}
+<p class="absent">{{ one.name }} is not shown alone: {{ one.reason }}.</p>
+{% endfor %}
 """
 """Below the introduction of the audit's section."""
 

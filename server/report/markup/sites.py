@@ -46,6 +46,10 @@ division. Each cell: <b>patients</b> <span class="muted">/ events</span>.</p>
 </tfoot>
 </table>
 </div>
+{% for site in result.sites if site.get("disclosure") %}
+<p class="small">Counts of {{ site.name }} are rounded to {{ site.disclosure.round_counts_to }}
+by its policy.</p>
+{% endfor %}
 <p class="small">A patient who lacks one kind of data takes part all the same: the model puts a
 learned placeholder there.</p>
 </section>

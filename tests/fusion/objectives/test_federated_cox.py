@@ -49,7 +49,7 @@ def federated(eta, *, time, event, site, grid=DAYS, merged=False):
     parts = {
         s: sums(eta[own], time=time[own], event=event[own], grid=grid) for s, own in mine.items()
     }
-    parts = {s: p.without_lone_patients() for s, p in parts.items()} if merged else parts
+    parts = {s: p.without_small_bins() for s, p in parts.items()} if merged else parts
     total, gradient = 0.0, torch.zeros_like(eta)
     for s, own in mine.items():
         others = functools.reduce(lambda a, b: a + b, [p for n, p in parts.items() if n != s])

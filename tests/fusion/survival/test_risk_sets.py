@@ -74,7 +74,7 @@ def test_the_sums_of_two_sites_are_those_of_all_their_patients(patients):
 
 def test_log_hazards_of_any_size_stay_finite():
     found = told([50, 150, 250], log_hazard=[-900, 0, 900])
-    both = (found + told([50, 350], log_hazard=[900, -900])).without_lone_patients()
+    both = (found + told([50, 350], log_hazard=[900, -900])).without_small_bins()
     assert np.isfinite(both.to_array()).all()
     assert np.isfinite(both.at_risk(np.array([0.0, 120.0, 220.0]))).all()
 
@@ -82,7 +82,7 @@ def test_log_hazards_of_any_size_stay_finite():
 def test_bins_are_merged_until_two_leave():
     # bins 0 and 3 hold one each, bins 4 and 9 one each: two runs, hazards 1 and 3, 5 and 7
     found = told([50, 350, 450, 950], log_hazard=np.log([1, 3, 5, 7]), event=[True, False] * 2)
-    merged = found.without_lone_patients()
+    merged = found.without_small_bins()
     assert merged.patients == pytest.approx([2 / 4] * 4 + [2 / 6] * 6)
     assert merged.events == pytest.approx([1 / 4] * 4 + [1 / 6] * 6)
     assert np.exp(merged.log_hazard) == pytest.approx([2] * 4 + [6] * 6)
@@ -90,18 +90,18 @@ def test_bins_are_merged_until_two_leave():
 
 def test_one_patient_left_over_joins_the_run_before():
     # bins 1 and 2 are a run of two; the patient of bin 4 joins them: three over four bins
-    merged = told([150, 250, 450]).without_lone_patients()
+    merged = told([150, 250, 450]).without_small_bins()
     assert merged.patients == pytest.approx([0, 0.75, 0.75, 0.75, 0.75, 0, 0, 0, 0, 0])
 
 
 def test_a_bin_of_two_stays_as_it_is():
     found = told([150, 160, 350, 360, 370], log_hazard=[0, 1, 2, 3, 4])
-    np.testing.assert_allclose(found.without_lone_patients().to_array(), found.to_array())
+    np.testing.assert_allclose(found.without_small_bins().to_array(), found.to_array())
 
 
 @pytest.mark.parametrize("days", [[], [300]], ids=["nobody", "one patient"])
 def test_one_patient_in_all_counts_as_nobody(days):
-    assert not told(days).without_lone_patients().to_array().any()
+    assert not told(days).without_small_bins().to_array().any()
 
 
 @given(
@@ -113,7 +113,7 @@ def test_no_entry_that_leaves_depends_on_one_patient_alone(days, event):
 
     def leaving(eta):
         sums = told(days, log_hazard=eta, event=event[:number])
-        return sums.without_lone_patients().to_array()
+        return sums.without_small_bins().to_array()
 
     still = leaving(np.zeros(number))
     moved = np.stack([leaving(np.eye(number)[i]) != still for i in range(number)])
@@ -124,7 +124,7 @@ def test_no_entry_that_leaves_depends_on_one_patient_alone(days, event):
 def test_merging_loses_no_patient_event_or_hazard(patients):
     days, eta = zip(*patients, strict=True)
     found = told(days, log_hazard=eta)
-    merged = found.without_lone_patients()
+    merged = found.without_small_bins()
     assert merged.patients.sum() == pytest.approx(len(days))
     assert merged.events.sum() == pytest.approx(len(days))
     assert np.exp(merged.leaving).sum() == pytest.approx(np.exp(eta).sum())

@@ -25,15 +25,15 @@ def others():
     rng = np.random.default_rng(5)
     time, event = rng.exponential(900, 40), rng.random(40) < 0.6
     sums = risk_sums(rng.normal(size=40), time=time, event=event, time_grid=GRID)
-    return {RISK_SET: sums.without_lone_patients().to_array()}
+    return {RISK_SET: sums.without_small_bins().to_array()}
 
 
-def test_a_site_tells_the_hazards_of_the_received_model_without_lone_patients(shared, data):
+def test_a_site_tells_the_hazards_of_the_received_model_without_small_bins(shared, data):
     told = RiskSums.from_array(tell_risk_set(shared, data, ROWS, GRID)[RISK_SET], GRID)
     risk, cohort = log_hazards(shared, data, ROWS), data.cohort
     exact = risk_sums(risk, time=cohort.time, event=cohort.event, time_grid=GRID)
     assert 1 in exact.patients
-    np.testing.assert_array_equal(told.to_array(), exact.without_lone_patients().to_array())
+    np.testing.assert_array_equal(told.to_array(), exact.without_small_bins().to_array())
     assert np.exp(told.leaving).sum() == pytest.approx(np.exp(risk).sum())
 
 
