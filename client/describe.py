@@ -37,7 +37,7 @@ def describe(settings: Settings) -> Answer:
         "data-hash": told_hash(settings, cohort, consent),
         "tables": list(cohort.tables),
     }
-    facts |= features | consent.exact("counts") | consent.disclosure.to_facts()
+    facts |= {**features, **consent.exact("counts"), **consent.disclosure.to_facts()}
     counts = _counts(site, settings.run)
     return Answer(facts=facts, sums=told_counts(consent, counts, trains=cohort.role == "train"))
 

@@ -97,12 +97,7 @@ def reply(message: Message, answer: Answer) -> Message:
     check_releases([*answer.facts, *answer.figures, *answer.sums])
     content = RecordDict(
         {
-            "facts": ConfigRecord(
-                {
-                    k: v if isinstance(v, (str, int, bool)) else list(v)
-                    for k, v in answer.facts.items()
-                }
-            ),
+            "facts": ConfigRecord({k: _scalar_or_list(v) for k, v in answer.facts.items()}),
             "figures": MetricRecord(dict(answer.figures)),
             "sums": arrays(answer.sums),
         }
@@ -112,6 +107,10 @@ def reply(message: Message, answer: Answer) -> Message:
             check_releases([name])
             content[name] = arrays(values)
     return Message(content, reply_to=message)
+
+
+def _scalar_or_list(fact: Fact) -> str | int | list[str] | list[int]:
+    return fact if isinstance(fact, (str, int)) else [*fact]
 
 
 def arrays(values: Mapping[str, np.ndarray]) -> ArrayRecord:

@@ -91,11 +91,10 @@ def _examine(
     pooled = pool(task.network.model, task.data, rows or audited)
     none = pooled.pick([])
     sums = examine(task.network, task.data, rows, task.yardstick, pooled if rows else none)
-    facts = task.consent.exact(release) | task.consent.disclosure.to_facts()
-    hidden = task.suppressed(FIGURES, rows)
+    told, hidden = task.consent.disclosure.to_facts(), task.suppressed(FIGURES, rows)
     if hidden:
         sums |= {name: np.array([0.0, 0.0, np.nan]) for name in OWN if name in sums}
-    answer = Answer(facts=facts | hidden, sums=sums)
+    answer = Answer({**task.consent.exact(release), **told, **hidden}, sums=sums)
     if not task.words.get("audit", False):
         return answer
     if not task.consent.lets("audit"):
@@ -151,7 +150,7 @@ def _audit(
     audited = [rows[place] for place in complete(pooled.present)]
     lacking = terms.resampling is not None and REPLICATES not in sums
     return Answer(
-        facts=({"not-resampled": TOO_FEW} if lacking else {}) | task.suppressed(AUDIT, audited),
+        {**({"not-resampled": TOO_FEW} if lacking else {}), **task.suppressed(AUDIT, audited)},
         figures={"donors": float(task.consent.disclosure.told(number))} if marginal else {},
         sums=sums,
     )

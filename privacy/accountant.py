@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import dp_accounting
 from dp_accounting.pld import PLDAccountant
@@ -12,6 +12,12 @@ from dp_accounting.rdp import RdpAccountant
 
 from privacy.errors import PrivacyError
 from privacy.events import PrivacyEvent, merged
+
+EXACT = PLDAccountant
+"""By privacy losses in steps of 0.0001: what counts."""
+
+ROUGH = partial(PLDAccountant, value_discretization_interval=1e-3)
+"""By steps ten times as wide: an upper bound too, ten times as fast, for a search."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Spent:
     delta: float
 
 
-def epsilon_of(events: Sequence[PrivacyEvent], *, delta: float) -> float:
+def epsilon_of(events: Sequence[PrivacyEvent], *, delta: float, rough: bool = False) -> float:
     """Return epsilon at delta of all events together; 0 for none.
 
     One patient more or less (add or remove), all their slides, genes and their outcome. Events
@@ -41,6 +47,7 @@ def epsilon_of(events: Sequence[PrivacyEvent], *, delta: float) -> float:
     Args:
         events: The whole history, planned events included.
         delta: In (0, 1).
+        rough: For a search, not for what counts: a looser bound in a tenth of the time.
 
     Returns:
         An upper bound: discretisation rounds privacy loss up.
@@ -51,7 +58,7 @@ def epsilon_of(events: Sequence[PrivacyEvent], *, delta: float) -> float:
     Source: Doroshenko et al. 2022, "Connect the dots"; computed by dp-accounting.
     """
     check_delta(delta)
-    return _epsilon(PLDAccountant, merged(events), delta)
+    return _epsilon(ROUGH if rough else EXACT, merged(events), delta)
 
 
 def spent(events: Sequence[PrivacyEvent], *, delta: float) -> Spent:

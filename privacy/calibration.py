@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from scipy.optimize import brentq
 
@@ -41,7 +42,7 @@ def noise_multiplier_for(
     Raises:
         PrivacyError: A number is out of its range, or what stands beside costs epsilon already.
 
-    Source: own (bisection on the accountant).
+    Source: own (root of the accountant: sought on a rough grid, settled on the exact one).
     """
     check_delta(delta)
     if steps < 1:
@@ -52,16 +53,14 @@ def noise_multiplier_for(
             "without differential privacy."
         )
 
-    def cost(multiplier: float) -> float:
+    def cost(multiplier: float, *, rough: bool = False) -> float:
         step = PrivacyEvent("gaussian", multiplier, sampling_rate, steps)
-        return epsilon_of([step, *beside], delta=delta)
+        return epsilon_of([step, *beside], delta=delta, rough=rough)
 
-    low, high = _bracket(cost, epsilon, beside, delta)
-    root = brentq(lambda place: cost(math.exp(place)) - epsilon, low, high, xtol=PRECISION / 4)
-    found = math.exp(root)
-    while cost(found) > epsilon:
-        found *= 1 + PRECISION / 4
-    return found
+    low, high = _bracket(partial(cost, rough=True), epsilon, beside, delta)
+    found = _root(partial(cost, rough=True), epsilon, low, high)
+    low, high = _around(cost, epsilon, found)
+    return high if high <= low * (1 + PRECISION) else _root(cost, epsilon, low, high)
 
 
 def plan_within(epsilon: float, like: PrivacyPlan) -> PrivacyPlan:
@@ -86,13 +85,37 @@ def plan_within(epsilon: float, like: PrivacyPlan) -> PrivacyPlan:
     return replace(like, noise_multiplier=multiplier)
 
 
+def _root(cost: Callable[[float], float], epsilon: float, low: float, high: float) -> float:
+    """Return a multiplier that does not cost too much, between one that does and one that not."""
+
+    def excess(place: float) -> float:
+        return cost(math.exp(place)) - epsilon
+
+    found = math.exp(brentq(excess, math.log(low), math.log(high), xtol=PRECISION / 4))
+    while cost(found) > epsilon:
+        found *= 1 + PRECISION / 4
+    return found
+
+
+def _around(cost: Callable[[float], float], epsilon: float, guess: float) -> tuple[float, float]:
+    """Return a multiplier that costs too much and one that does not, close to a guess."""
+    high, width = guess, PRECISION / 2
+    while cost(high) > epsilon:
+        high *= 1 + width
+    low = high / (1 + width)
+    while cost(low) <= epsilon:
+        high, width = low, 4 * width
+        low = high / (1 + width)
+    return low, high
+
+
 def _bracket(
     cost: Callable[[float], float],
     epsilon: float,
     beside: Sequence[PrivacyEvent],
     delta: float,
 ) -> tuple[float, float]:
-    """Return the logarithms of a multiplier that costs too much and of one that does not."""
+    """Return a multiplier that costs too much and one that does not."""
     told = epsilon_of(beside, delta=delta)
     high = 1.0
     while told < epsilon < cost(high) and high < LARGEST:
@@ -105,4 +128,4 @@ def _bracket(
     low = high / 2
     while cost(low) <= epsilon:
         low, high = low / 2, low
-    return math.log(low), math.log(high)
+    return low, high

@@ -1,6 +1,6 @@
 """Below how many patients a site shows no figure of its own, and how it rounds counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ class Disclosure:
             raise _wrong(told)
         return Disclosure(*told)
 
-    def to_facts(self) -> dict[str, list[int]]:
+    def to_facts(self) -> dict[str, Sequence[int]]:
         """Return the rules as a fact; nothing for rules that hide nothing."""
         return {} if self == OPEN else {RULES: list(astuple(self))}
 

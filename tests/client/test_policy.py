@@ -4,6 +4,7 @@ import pytest
 
 from client.policy import read_policy
 from fusion.errors import ConfigError
+from privacy.disclosure import Disclosure
 from privacy.events import PrivacyEvent
 
 FULL = """
@@ -11,6 +12,7 @@ FULL = """
 public-size = 300
 minimum-patients = 12
 minimum-events = 6
+minimum-cell = 4
 round-counts-to = 5
 [budget]
 max-epsilon = 3
@@ -39,7 +41,9 @@ def written(folder, text):
 def test_every_key_is_read(tmp_path):
     policy = read_policy(written(tmp_path, FULL))
     assert (policy.public_size, policy.minimum_patients, policy.minimum_events) == (300, 12, 6)
-    assert (policy.round_counts_to, policy.non_private_training) == (5, True)
+    assert (policy.minimum_cell, policy.round_counts_to) == (4, 5)
+    assert policy.disclosure == Disclosure(12, 6, 4, 5)
+    assert policy.non_private_training
     assert (policy.limit.max_epsilon, policy.limit.delta) == (3.0, 1e-3)
     assert policy.mirror == Path("/mnt/other/ledger.head")
     assert (policy.epsilon, policy.sampling_rate, policy.max_grad_norm) == (2.5, 0.2, 0.5)
@@ -84,6 +88,7 @@ def test_delta_and_the_run_follow_from_size_and_limit(tmp_path):
         ("public-size = 300", "", "public-size in policy.toml must be the rounded number"),
         ("minimum-patients = 12", "minimum-patients = 1", "must be a whole number >= 2"),
         ("minimum-events = 6", "minimum-events = -1", "must be a whole number >= 0"),
+        ("minimum-cell = 4", "minimum-cell = 1", "minimum-cell in policy.toml must be a whole"),
         ("round-counts-to = 5", "round-counts-to = 0", "must be a whole number >= 1"),
         ("max-epsilon = 3", "max-epsilon = 0", "must be a number > 0, got 0"),
         ("max-epsilon = 3", "max-epsilon = inf", "must be a number > 0, got inf"),

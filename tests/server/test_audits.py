@@ -34,10 +34,10 @@ def test_a_site_that_did_not_audit_is_told_with_its_reason():
     silent = answer("porto", sums={}, facts={"not-audited": "too few"})
     found = collect([answer(figures={"donors": 7.0}), silent], BOTH)
     assert found.notes("marginal", 100) | {"note": ""} == {
-        "not_audited": [{"name": "porto", "reason": "too few"}],
+        "not_audited": [{"name": "porto", "reason": "too few"}], "suppressed": [],
         "donors": {"lyon": 7}, "donors_wanted": 100, "note": "",
     }  # fmt: skip
-    assert list(found.notes("zero", 100)) == ["not_audited"]
+    assert list(found.notes("zero", 100)) == ["not_audited", "suppressed"]
 
 
 @pytest.mark.parametrize("donors", [1, float("nan"), float("inf"), -3.0, [4.0, 5.0]])

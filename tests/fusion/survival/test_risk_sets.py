@@ -94,6 +94,13 @@ def test_one_patient_left_over_joins_the_run_before():
     assert merged.patients == pytest.approx([0, 0.75, 0.75, 0.75, 0.75, 0, 0, 0, 0, 0])
 
 
+def test_bins_are_merged_until_a_policys_cell_is_full():
+    # bins 0, 3 and 4 fill a cell of three; the two of bins 7 and 9 join it: five over ten bins
+    merged = told([50, 350, 450, 750, 950]).without_small_bins(3)
+    assert merged.patients == pytest.approx([0.5] * 10)
+    assert not told([50, 350]).without_small_bins(3).to_array().any()
+
+
 def test_a_bin_of_two_stays_as_it_is():
     found = told([150, 160, 350, 360, 370], log_hazard=[0, 1, 2, 3, 4])
     np.testing.assert_allclose(found.without_small_bins().to_array(), found.to_array())
