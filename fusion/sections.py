@@ -126,14 +126,16 @@ class FederationConfig:
     """Share of sites cut at each end, value by value (trimmed-mean)."""
     byzantine: int = 0
     """Malicious sites to withstand; needs twice as many and three more to train (krum)."""
-    min_sites: int = 1
-    """A round is complete with so many valid answers; with fewer it leaves the model as it was."""
+    quorum: int = 1
+    """Training sites whose valid updates make a round; below it, silent ones are asked again."""
+    attempts: int = 3
+    """Times a round asks the silent sites; still below quorum, the run stops and can be resumed."""
     expected_sites: int = 0
     """Sites to wait for at the start; 0 = whoever is there once anyone is."""
     wait_seconds: float = 120.0
-    """How long to wait for the expected sites."""
-    timeout_seconds: float = 3600.0
-    """How long one exchange may take."""
+    """How long to wait for sites: at the start, and before silent ones are asked again."""
+    deadline_seconds: float = 3600.0
+    """How long sites have to answer a message; a round goes on without those who are later."""
 
 
 @dataclass(frozen=True)

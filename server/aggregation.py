@@ -94,9 +94,14 @@ class Aggregator:
         joined |= _aggregated(self._average, round_number, weighty, averaged)
         return {name: typed(joined[name], value.dtype) for name, value in current.items()}
 
+    @property
+    def least(self) -> int:
+        """The fewest updates that may change the model: the quorum, or what the strategy needs."""
+        return max(self._config.quorum, fewest(self._config))
+
     def enough(self, answers: Sequence[Answer]) -> bool:
         """Return whether so many updates may change the model."""
-        few = len(answers) < self._config.min_sites
+        few = len(answers) < self._config.quorum
         return not few and len(_weighty(answers)) >= fewest(self._config)
 
     def corrections(self, current: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:

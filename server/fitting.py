@@ -10,8 +10,9 @@ from fusion.training.finished import FinishedModel, read_finished
 from server.members import Member
 
 FREE = (
-    "out", "resume", "sites", "threads", "evaluation.horizons", "federation.min-sites",
-    "federation.expected-sites", "federation.wait-seconds", "federation.timeout-seconds",
+    "out", "resume", "sites", "threads", "evaluation.horizons", "federation.quorum",
+    "federation.attempts", "federation.expected-sites", "federation.wait-seconds",
+    "federation.deadline-seconds",
 )  # fmt: skip
 """Settings in which a re-audit may differ from its model's run, beside `audit` and `alerts`."""
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -13,6 +13,7 @@ from flwr.serverapp import Grid
 from fusion.config import FederationConfig
 from fusion.errors import FederationError
 from fusion.npy import read_npy
+from server.exchange import exchange, silence
 
 log = logging.getLogger("concord.server")
 
@@ -56,11 +57,17 @@ Check: TypeAlias = Callable[[Answer], None]
 class Failure:
     """A site that was asked and gave no usable answer.
 
+    Attributes:
+        site: Its name.
+        reason: Why, without a full stop.
+        silent: Whether it said nothing of its own: asked again, it may answer.
+
     Source: own.
     """
 
     site: str
     reason: str
+    silent: bool = False
 
 
 class Inbox:
@@ -81,16 +88,19 @@ class Inbox:
         self._names: dict[int, str] = {}
         self.released: dict[str, set[str]] = {}
 
-    def meet(self) -> tuple[list[Answer], list[Failure]]:
+    def meet(self, hoped: int = 0) -> tuple[list[Answer], list[Failure]]:
         """Wait for the sites, ask each to describe itself, and remember who is who.
+
+        Args:
+            hoped: Sites to wait for as long as the settings let, but to do without then.
 
         Raises:
             FederationError: Too few came in time, or two have one name.
         """
-        nodes = self._wait()
+        nodes = self._wait(hoped)
         self._names = {node: f"node {node}" for node in nodes}
         replies = self._send("query.describe", dict.fromkeys(nodes, RecordDict()))
-        good = {reply.metadata.src_node_id: reply for reply in replies if not _fault(reply)}
+        good = {node: reply for node, reply in replies.items() if not self._failure(node, reply)}
         for node, reply in good.items():
             facts = reply.content.config_records["facts"]
             self._names[node] = str(facts.get("site", self._names[node]))
@@ -130,14 +140,21 @@ class Inbox:
         sound = [answer for answer, told in found if not told]
         return sound, sorted([*failures, *refused], key=lambda failure: failure.site)
 
-    def _wait(self) -> list[int]:
+    def wait_for(self, sites: Collection[str]) -> None:
+        """Wait until some sites are connected, as long as the settings let."""
+        nodes = {node for node, name in self._names.items() if name in sites}
         deadline = time.monotonic() + self._config.wait_seconds
-        wanted = max(self._config.expected_sites, self._config.min_sites, 1)
+        while not nodes <= set(self._grid.get_node_ids()) and time.monotonic() < deadline:
+            time.sleep(POLL)
+
+    def _wait(self, hoped: int) -> list[int]:
+        deadline = time.monotonic() + self._config.wait_seconds
+        wanted = max(self._config.expected_sites, self._config.quorum, 1)
         while True:
-            nodes = sorted(self._grid.get_node_ids())
-            if len(nodes) >= wanted:
+            nodes, late = sorted(self._grid.get_node_ids()), time.monotonic() > deadline
+            if len(nodes) >= (wanted if late else max(wanted, hoped)):
                 return nodes
-            if time.monotonic() > deadline:
+            if late:
                 raise FederationError(
                     f"Sites connected must be at least {wanted}, got {len(nodes)} after "
                     f"{self._config.wait_seconds:g} s. Start the others, or lower "
@@ -145,24 +162,27 @@ class Inbox:
                 )
             time.sleep(POLL)
 
-    def _send(self, kind: str, contents: Mapping[int, RecordDict]) -> list[Message]:
-        messages = [
-            Message(content, dst_node_id=node, message_type=kind)
-            for node, content in contents.items()
-        ]
-        return list(self._grid.send_and_receive(messages, timeout=self._config.timeout_seconds))
+    def _send(self, kind: str, contents: Mapping[int, RecordDict]) -> dict[int, Message]:
+        return exchange(self._grid, kind, contents, seconds=self._config.deadline_seconds)
+
+    def _failure(self, node: int, reply: Message | None) -> Failure | None:
+        """Return why what came of a node is no answer, or None."""
+        told = silence(reply, seconds=self._config.deadline_seconds)
+        if told or reply is None:
+            return Failure(self._names[node], told or "no answer", silent=True)
+        refusal = str(reply.error.reason) if reply.has_error() else _lacking(reply)
+        return Failure(self._names[node], refusal) if refusal else None
 
     def _sort(
-        self, replies: Sequence[Message], nodes: Sequence[int]
+        self, replies: Mapping[int, Message], nodes: Sequence[int]
     ) -> tuple[list[Answer], list[Failure]]:
         """Order by site, so that sums do not depend on who answered first."""
-        replied = {reply.metadata.src_node_id: reply for reply in replies}
-        faults = {node: _fault(replied.get(node)) for node in nodes}
-        answers = [_answer(self._names[n], replied[n]) for n, fault in faults.items() if not fault]
+        faults = {node: self._failure(node, replies.get(node)) for node in nodes}
+        answers = [_answer(self._names[n], replies[n]) for n, fault in faults.items() if not fault]
         for answer in answers:
             told = answer.facts.get("exact-releases", ())
             self.released.setdefault(answer.site, set()).update(map(str, told))
-        failures = [Failure(self._names[n], fault) for n, fault in faults.items() if fault]
+        failures = [fault for fault in faults.values() if fault]
         for failure in failures:
             log.warning("%s did not answer: %s", failure.site, failure.reason)
         return sorted(answers, key=lambda a: a.site), sorted(failures, key=lambda f: f.site)
@@ -215,12 +235,8 @@ def to_record(values: Mapping[str, np.ndarray]) -> ArrayRecord:
     )
 
 
-def _fault(reply: Message | None) -> str | None:
-    """Return why a reply is no answer, or None."""
-    if reply is None:
-        return "no answer"
-    if reply.has_error():
-        return str(reply.error.reason or "no answer")
+def _lacking(reply: Message) -> str | None:
+    """Return which records a reply lacks, or None."""
     lacking = [name for name in RECORDS if name not in reply.content]
     return f"its answer lacks {', '.join(lacking)}" if lacking else None
 

@@ -28,15 +28,19 @@ PUBLIC_RATE = 0.2
 """Events a patient-year that baselines start from where no site tells its counts."""
 
 
-def describe(inbox: Inbox) -> tuple[list[Member], list[Failure]]:
+def describe(inbox: Inbox, hoped: int = 0) -> tuple[list[Member], list[Failure]]:
     """Return the sites that answered the opening question, and those that failed.
+
+    Args:
+        inbox: The way to the sites.
+        hoped: Sites that would be good to have; see `Inbox.meet`.
 
     Raises:
         FederationError: No site can train, or no event was seen anywhere.
 
     Source: own.
     """
-    answers, failures = inbox.meet()
+    answers, failures = inbox.meet(hoped)
     members = [read_member(answer) for answer in answers]
     if not any(member.trains for member in members):
         reasons = (

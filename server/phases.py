@@ -1,5 +1,6 @@
 """A run from its first question to its last figure: opening, rounds, closing."""
 
+import logging
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,10 @@ from server.opening import Agreement, agree, describe
 from server.progress import Progress, check_unchanged, load_progress
 from server.result import Story, tell
 from server.rounds import Company, first_record, last_validation, one_round
+
+log = logging.getLogger("concord.server")
+
+NOT_THERE = "not there when the run was resumed"
 
 
 def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
@@ -50,12 +55,13 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     if config.privacy.private:
         check_loss(OBJECTIVES[config.objective.name], config.objective.name)
     inbox = Inbox(grid, config.federation)
-    members, absent = describe(inbox)
+    saved = _load(config) if config.resume else None
+    members, absent = describe(inbox, hoped=len(saved.agreement.data_hashes) if saved else 0)
     check_strategy(config.federation, sum(member.trains for member in members))
-    start = _resume(members, config) if config.resume else _begin(inbox, members, config)
+    start = _resume(members, saved) if saved else _begin(inbox, members, config)
     refused = {failure.site for failure in start.agreement.refused}
     taking_part = [member for member in members if member.name not in refused]
-    company = Company(inbox, taking_part, start.agreement.plan, config)
+    company = Company(inbox, taking_part, start.agreement.plan, config, start.gone)
     aggregator = Aggregator(
         config.federation, parameters=company.parameters, weights=company.weights
     )
@@ -68,7 +74,7 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     progress = last_validation(company, progress)
     reference = refer(company, progress)
     examined = test(company, progress, reference)
-    absent = [*absent, *start.agreement.refused]
+    absent = [*absent, *start.gone, *start.agreement.refused]
     story = Story(company, start.agreement, progress, reference, examined, absent)
     return tell(story, seconds=time.monotonic() - started)
 
@@ -77,6 +83,7 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
 class _Start:
     agreement: Agreement
     progress: Progress
+    gone: tuple[Failure, ...] = ()
 
 
 def _begin(inbox: Inbox, members: list[Member], config: RunConfig) -> _Start:
@@ -90,21 +97,28 @@ def _begin(inbox: Inbox, members: list[Member], config: RunConfig) -> _Start:
     return _Start(agreement, progress)
 
 
-def _resume(members: list[Member], config: RunConfig) -> _Start:
-    """Take up a checkpoint, if settings and data are those it began with."""
+def _load(config: RunConfig) -> _Start:
+    """Return a checkpoint, if the settings are those it began with."""
     progress, document = load_progress(Path(config.out))
     check_unchanged(config, document["config"])
-    agreement = Agreement.from_dict(document["agreement"])
+    return _Start(Agreement.from_dict(document["agreement"]), progress)
+
+
+def _resume(members: list[Member], saved: _Start) -> _Start:
+    """Take up a checkpoint, if the data are those it began with."""
+    hashes, progress = saved.agreement.data_hashes, saved.progress
     for member in members:
-        before = agreement.data_hashes.get(member.name)
-        if member.facts["data-hash"] != before:
+        if member.facts["data-hash"] != hashes.get(member.name):
             raise FederationError(
                 f"A resumed run must find the data it began with, got other data at site "
                 f"'{member.name}'. Start a new run."
             )
-    gone = sorted(set(agreement.data_hashes) - {member.name for member in members})
-    absent = tuple(Failure(name, "not there when the run was resumed") for name in gone)
-    return _Start(replace(agreement, refused=(*agreement.refused, *absent)), progress)
+    log.info("resumed after round %d, which is kept with all before it", progress.round)
+    left_out = {member.name for member in members}
+    left_out |= {failure.site for failure in saved.agreement.refused}
+    gone = tuple(Failure(name, NOT_THERE) for name in sorted(set(hashes) - left_out))
+    progress = replace(progress, resumed=(*progress.resumed, progress.round))
+    return _Start(saved.agreement, progress, gone)
 
 
 def _check_trained(progress: Progress) -> None:

@@ -15,7 +15,8 @@ FILE = "checkpoint.safetensors"
 
 KINDS = ("model", "best", "moments", "risk_sets")
 PLAIN = ("round", "best_round", "best_score", "centre", "scale", "run")
-"""What a checkpoint holds as arrays."""
+LISTS = ("records", "seconds", "resumed")
+"""What a checkpoint holds as arrays, as single values and as lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Progress:
         scale: Its standard deviation.
         records: What the result tells of each round.
         seconds: What each round took.
+        resumed: After which rounds the run was interrupted and taken up again.
         run: A random name, by which sites keep their own heads and their
             ledgers; empty if they have neither.
 
@@ -52,6 +54,7 @@ class Progress:
     scale: float = 1.0
     records: tuple[dict[str, Any], ...] = ()
     seconds: tuple[float, ...] = ()
+    resumed: tuple[int, ...] = ()
     run: str = ""
 
     def asked(self, *, best: bool = False) -> dict[str, str | int]:
@@ -68,7 +71,7 @@ class Progress:
         arrays = {
             f"{kind}|{name}": value for kind in KINDS for name, value in getattr(self, kind).items()
         }
-        document = {name: getattr(self, name) for name in (*PLAIN, "records", "seconds")}
+        document = {name: getattr(self, name) for name in (*PLAIN, *LISTS)}
         document |= {"config": flatten(config), "agreement": dict(agreement)}
         save_arrays(folder / FILE, arrays, document)
 
@@ -126,6 +129,6 @@ def _restored(arrays: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> 
         kind, _, name = key.partition("|")
         kinds[kind][name] = value
     known: dict[str, Any] = {name: document[name] for name in PLAIN}
-    known |= {name: tuple(document[name]) for name in ("records", "seconds")}
+    known |= {name: tuple(document[name]) for name in LISTS}
     known |= kinds
     return Progress(**known)

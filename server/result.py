@@ -27,6 +27,7 @@ from fusion.training.heads import head_names, head_of
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
 from server.alerts import find_alerts
+from server.attendance import events
 from server.budgets import joined, tell_privacy
 from server.closing import Reference, Test
 from server.inbox import Failure
@@ -82,6 +83,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "total_seconds": seconds,
             "rounds_seconds": list(progress.seconds),
+            "resumed_after": list(progress.resumed),
         },
         "config": flat,
         "config_hash": hashlib.sha256(json.dumps(flat, sort_keys=True).encode()).hexdigest(),
@@ -90,6 +92,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
         "inputs": _inputs(story.agreement, config),
         "sites": [_site(member, progress, config) for member in story.company.members],
         "rounds": list(progress.records),
+        "events": events(progress.records),
         "evaluation": _evaluation(story, score),
         "audit": audit,
         "alerts": find_alerts(progress.records, audit, config.alerts),

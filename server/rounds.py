@@ -17,6 +17,7 @@ from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.training.examination import Yardstick
 from fusion.training.plan import Plan, build_network
 from server.aggregation import Aggregator, sift
+from server.attendance import events
 from server.audits import collect
 from server.budgets import say_budget, told_budgets, with_budget
 from server.inbox import Answer, Failure, Inbox, request, to_record
@@ -24,6 +25,7 @@ from server.members import Member
 from server.progress import Progress
 from server.risk_sets import collected, handed_out, with_risk_sets
 from server.scores import Score, add_up, readable
+from server.turnout import Call, Turnout, gather
 
 log = logging.getLogger("concord.server")
 
@@ -37,6 +39,7 @@ class Company:
         members: The sites.
         plan: What they agreed on.
         config: The run's settings.
+        gone: Sites of the run that were not there when it was resumed.
 
     Source: own.
     """
@@ -45,6 +48,7 @@ class Company:
     members: Sequence[Member]
     plan: Plan
     config: RunConfig
+    gone: Sequence[Failure] = ()
 
     @cached_property
     def plan_text(self) -> str:
@@ -95,12 +99,14 @@ def one_round(company: Company, progress: Progress, aggregator: Aggregator) -> P
     check = readable(yardstick, company.plan.modalities)
     check = with_risk_sets(check, company.config.objective.name, yardstick.time_grid)
     check = with_budget(check, company.config)
-    answers, failures = company.inbox.ask_each("train", requests, check)
+    call = Call(number, requests, check, lambda came: sift(progress.model, came, corrections))
+    attempts = company.config.federation.attempts
+    turnout = gather(company.inbox, aggregator, call, attempts=attempts)
+    answers, usable = turnout.answers, turnout.usable
     progress = validated(company, progress, add_up(answers, yardstick), answers)
-    usable, refused = sift(progress.model, answers, corrections)
     accepted = aggregator.enough(usable)
     model = aggregator.join(number, progress.model, usable) if accepted else progress.model
-    record = _record(number, usable, [*failures, *refused], accepted)
+    record = _record(number, turnout, company.gone, accepted=accepted)
     if budgets := told_budgets(answers):  # of an update that is refused too: it has left its site
         record["privacy"] = budgets
     progress = replace(
@@ -194,7 +200,7 @@ def first_record() -> dict[str, Any]:
 
     Source: own.
     """
-    return _record(0, [], [], True)
+    return _record(0, Turnout((), (), (), 0), (), accepted=True)
 
 
 def _audit_is_due(company: Company, progress: Progress) -> bool:
@@ -204,9 +210,10 @@ def _audit_is_due(company: Company, progress: Progress) -> bool:
 
 
 def _record(
-    number: int, usable: Sequence[Answer], failed: Sequence[Failure], accepted: bool
+    number: int, turnout: Turnout, gone: Sequence[Failure], *, accepted: bool
 ) -> dict[str, Any]:
     """Return what the result tells of a round; its model's validation comes with the next one."""
+    usable, failed = turnout.usable, [*turnout.failures, *gone]
     weights = [answer.figures["num-examples"] for answer in usable]
     losses = [answer.figures.get("train-loss") for answer in usable]
     pairs = [(w, x) for w, x in zip(weights, losses, strict=True) if x is not None]
@@ -217,6 +224,7 @@ def _record(
         "answered": [answer.site for answer in usable],
         "failed": [{"site": one.site, "reason": one.reason} for one in failed],
         "accepted": accepted,
+        "attempts": turnout.attempts,
         "loss": {"train": mean, "validation": None},
         "steps": max((int(answer.figures["steps"]) for answer in usable), default=0),
         "concordance": {"value": None, "low": None, "high": None},
@@ -242,6 +250,9 @@ def _audit(answers: Sequence[Answer], company: Company) -> dict[str, Any] | None
 def _say(progress: Progress, company: Company) -> None:
     """Log a line a person can follow: round, elapsed, who answered, how the model before ranks."""
     done = progress.records[-1]
+    for event in events(progress.records):
+        if event["round"] == done["round"]:
+            log.warning("%s", event["sentence"])
     log.info(
         "round %d/%d  %.1f s  answered %d/%d  %s%s",
         done["round"],

@@ -109,7 +109,7 @@ class _Desk(Inbox):
         self._sites = {open_site(one).cohort.name: one for one in settings}
         self.released = {}
 
-    def meet(self) -> tuple[list[Answer], list[Failure]]:
+    def meet(self, hoped: int = 0) -> tuple[list[Answer], list[Failure]]:  # noqa: ARG002 -- all are there
         """Return every site's description."""
         return [_told(name, describe(self._sites[name])) for name in sorted(self._sites)], []
 

@@ -78,7 +78,7 @@ def read_reaudit(parsed: argparse.Namespace) -> RunConfig:
     config = settings_for(parsed.model_file, out=parsed.out, split=parsed.split, changes=changes)
     sites, out = (Path(os.path.realpath(path)) for path in (parsed.sites, config.out))
     check_apart(sites, out)
-    federation = replace(config.federation, min_sites=1)
+    federation = replace(config.federation, quorum=1)
     out = prepare(out, resume=False)
     return replace(config, sites=str(sites), out=str(out), federation=federation)
 
@@ -136,10 +136,10 @@ def check_sites(config: RunConfig) -> None:
             raise ConfigError(
                 f"split.hold-out must name sites, got '{name}'. {nearest(name, known)}"
             )
-    if config.federation.min_sites > len(folders):
+    if config.federation.quorum > len(folders):
         raise ConfigError(
-            f"federation.min-sites must be at most the number of site folders, got "
-            f"{config.federation.min_sites} of {len(folders)}. Lower it."
+            f"federation.quorum must be at most the number of site folders, got "
+            f"{config.federation.quorum} of {len(folders)}. Lower it."
         )
 
 

@@ -130,7 +130,7 @@ class Plan:
         network = model not in REFERENCES
         federation = base.federation
         if setting != "federated":
-            federation = replace(federation, strategy="fedavg", min_sites=1)
+            federation = replace(federation, strategy="fedavg", quorum=1)
         config = replace(
             base,
             seed=fold.seed,

@@ -121,9 +121,11 @@ def tiny(hospitals: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 def lead() -> Callable[..., Finished]:
     """Lead a run without writing the report."""
 
-    def run(config: RunConfig, watch: Watch | None = None) -> Finished:
+    def run(
+        config: RunConfig, watch: Watch | None = None, grid_of: type[InlineGrid] = InlineGrid
+    ) -> Finished:
         watch = watch or Watch()
-        grid = InlineGrid(watch, site_nodes(config), flatten(config))
+        grid = grid_of(watch, site_nodes(config), flatten(config))
         try:
             result = conduct(grid, config)
         finally:

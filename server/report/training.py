@@ -17,8 +17,8 @@ def training(result: Mapping[str, Any]) -> dict[str, Any] | None:
         result: A valid result.
 
     Returns:
-        `concordance` and `loss` panels (None where nothing is known), `failures`, and the round
-        chosen; None without rounds.
+        `concordance` and `loss` panels (None where nothing is known), `failures`, `events`,
+        and the round chosen; None without rounds.
 
     Source: own.
     """
@@ -30,6 +30,7 @@ def training(result: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "concordance": concordance_panel(rounds, chosen), "loss": loss_panel(rounds),
         "failures": failures, "chosen": chosen,
+        "events": [event["sentence"] for event in result["events"]],
         "refused": [r["round"] for r in rounds if not r["accepted"]],
     }  # fmt: skip
 

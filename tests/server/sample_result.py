@@ -5,6 +5,8 @@ import math
 import random
 from typing import Any
 
+from server.attendance import events
+
 HASH = "3f7a90c2e4b1586d" * 4
 QUARTER = 91.3125
 NAMES = (
@@ -24,7 +26,7 @@ RECORDED: dict[str, Any] = {
     "schema_version": 1,
     "timings": {
         "created": "2025-03-02T14:05:09+00:00",
-        "total_seconds": 271.4, "rounds_seconds": [12.5] * 20,
+        "total_seconds": 271.4, "rounds_seconds": [12.5] * 20, "resumed_after": [],
     },
     "config": {
         "seed": 1, "rounds": 20, "resume": False, "sites": "", "model.name": "gated",
@@ -205,6 +207,7 @@ def round_entry(number: int) -> dict[str, Any]:
         "answered": [name for name in names if not (lost and name == names[5])],
         "failed": [failure] if lost else [],
         "accepted": True,
+        "attempts": min(number, 1),
         "loss": {
             "train": None if number == 21 else 3.1 - 0.9 * (1 - math.exp(-number / 6)),
             "validation": 2.9 - 0.5 * (1 - math.exp(-number / 4)) + 0.004 * number,
@@ -261,7 +264,8 @@ def sample_result() -> dict[str, Any]:
     measured = evaluation(sites)
     figures = {
         "sites": sites,
-        "rounds": [round_entry(number) for number in range(1, 22)],
+        "rounds": (rounds := [round_entry(number) for number in range(1, 22)]),
+        "events": events(rounds),
         "evaluation": measured,
         "audit": audit(measured["sites"]),
     }
@@ -285,7 +289,7 @@ def empty_result() -> dict[str, Any]:
     gone["uno"] |= {"tau": None, "censoring_source": None}
     gone["integrated_brier"] |= {"until_days": None}
     result["sites"] = result["sites"][:1]
-    result["rounds"] = []
+    result["rounds"], result["events"] = [], []
     result["audit"] = None
     logrank = {"statistic": None, "degrees": None, "p_value": None, "reason": "no event"}
     result["evaluation"] |= {

@@ -194,7 +194,7 @@ def test_a_weightless_update_does_not_count(strategy):
     [
         ({}, [1.0], True),
         ({}, [], False),
-        ({"min_sites": 3}, [1.0, 0.0, 1.0], True),
+        ({"quorum": 3}, [1.0, 0.0, 1.0], True),
         ({"strategy": "krum"}, [1.0, 1.0, 1.0], True),
         ({"strategy": "krum"}, [1.0, 0.0, 1.0], False),
         ({"strategy": "krum", "byzantine": 1}, [1.0] * 4, False),

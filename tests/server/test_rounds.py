@@ -178,7 +178,7 @@ def test_a_loss_that_is_not_finite_does_not_end_the_run(spoil):
 
 
 def test_too_few_answers_leave_the_model_as_it_was(spoil):
-    result = spoil(failing, settings={"federation.min-sites": 3})
+    result = spoil(failing, settings={"federation.quorum": 3})
     rounds = result.result["rounds"]
     assert [record["accepted"] for record in rounds] == [True, False, True]
     received = [

@@ -51,6 +51,16 @@ before any test figure was computed.
 {% else %}
 <p>Every site answered every round it was asked in.</p>
 {% endif %}
+{% if training.events %}
+<h3>Who left and who came back</h3>
+<ul>
+{% for sentence in training.events[:30] %}<li>{{ sentence }}.</li>
+{% endfor %}
+</ul>
+{% if training.events | length > 30 %}
+<p class="small">{{ training.events | length - 30 }} more stand in result.json.</p>
+{% endif %}
+{% endif %}
 {% if training.refused %}
 <p>Too few valid answers to change the model in
 {{ training.refused | length | count("round") }}: {{ training.refused | join(", ") }}.</p>

@@ -56,8 +56,8 @@ setting(
 )
 setting("federation.strategy=fedsgd", "federation.strategy must be registered, got 'fedsgd'.")
 setting(
-    "federation.min-sites=3",
-    "federation.min-sites must be at most the number of site folders, got 3 of 2.",
+    "federation.quorum=3",
+    "federation.quorum must be at most the number of site folders, got 3 of 2.",
 )
 setting(
     "federation.weighting=size", "federation.weighting must be one of patients, events, got 'size'."
