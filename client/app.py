@@ -1,9 +1,5 @@
 """The ClientApp: a hospital's answers to the coordinator. Parse, call, reply."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 import torch
 from flwr.app import ConfigRecord, Context, Message
 from flwr.clientapp import ClientApp
@@ -11,15 +7,15 @@ from flwr.clientapp import ClientApp
 from client.components import multiply
 from client.describe import describe, scale
 from client.logged import log_questions
+from client.questions import arrays_of, check_questions, words_of
 from client.replies import reply
 from client.rounds import evaluate, reference, train
 from client.settings import Settings, read_settings
 from client.site import check_described, open_site
 from client.task import Task
-from fusion.npy import read_npy
 from privacy.mods import guard
 
-app = ClientApp(mods=[guard, log_questions, guard])
+app = ClientApp(mods=[guard, log_questions, guard, check_questions])
 
 FOLDER = "folder"
 """Record of Flower's context that keeps what the site described, from message to message."""
@@ -37,20 +33,23 @@ def on_describe(message: Message, context: Context) -> Message:
 @app.query("scaling")
 def on_scaling(message: Message, context: Context) -> Message:
     """Sum the site's inputs, for means and standard deviations of all sites."""
-    return reply(message, scale(_settings(context), _words(message)))
+    return reply(message, scale(_settings(context), words_of(message.content)))
 
 
 @app.query("components")
 def on_components(message: Message, context: Context) -> Message:
     """Sum products of the site's standardised columns, for components of all sites."""
-    return reply(message, multiply(_settings(context), _words(message)))
+    return reply(message, multiply(_settings(context), words_of(message.content)))
 
 
 @app.train()
 def on_train(message: Message, context: Context) -> Message:
     """Validate the received model, audit it if due, train it."""
     task = _task(message, context)
-    return reply(message, train(task, _arrays(message, "arrays"), _arrays(message, "correction")))
+    return reply(
+        message,
+        train(task, arrays_of(message.content, "arrays"), arrays_of(message.content, "correction")),
+    )
 
 
 @app.query("reference")
@@ -62,7 +61,7 @@ def on_reference(message: Message, context: Context) -> Message:
 @app.evaluate()
 def on_evaluate(message: Message, context: Context) -> Message:
     """Examine the received model on one split."""
-    return reply(message, evaluate(_task(message, context), _arrays(message, "arrays")))
+    return reply(message, evaluate(_task(message, context), arrays_of(message.content, "arrays")))
 
 
 def _settings(context: Context) -> Settings:
@@ -76,15 +75,4 @@ def _settings(context: Context) -> Settings:
 def _task(message: Message, context: Context) -> Task:
     settings = _settings(context)
     torch.set_num_threads(settings.run.threads)
-    return Task(settings, _words(message), _arrays(message, "model"))
-
-
-def _words(message: Message) -> Mapping[str, Any]:
-    return message.content.config_records["request"]
-
-
-def _arrays(message: Message, record: str) -> dict[str, np.ndarray]:
-    """Return one record of arrays; empty if the message has none of that name."""
-    records = message.content.array_records
-    held = records[record].items() if record in records else ()
-    return {name: read_npy(a.data, dtype=a.dtype, shape=tuple(a.shape)) for name, a in held}
+    return Task(settings, words_of(message.content), arrays_of(message.content, "model"))

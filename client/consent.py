@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from client.policy import FILE, Policy, read_policy
+from client.policy import FILE, MODEL_CHANGE, Policy, read_policy
 from client.settings import Settings
 from client.site_secret import site_secret
 from fusion.readers.cohort import Cohort
@@ -54,6 +54,11 @@ class Consent:
     def suppressed(self, what: str, patients: int, events: int) -> dict[str, list[str]]:
         """Return the fact that keeps back figures of the site alone, if they are over too few."""
         return {SUPPRESSED: [what]} if self.disclosure.hides(patients, events) else {}
+
+    @property
+    def model_change(self) -> float:
+        """Most that a round may move an array of a received model."""
+        return MODEL_CHANGE if self.policy is None else self.policy.model_change
 
     def lets(self, release: str) -> bool:
         """Return whether sums without noise may leave, by a name of `privacy.releases.EXACT`."""

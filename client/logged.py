@@ -8,6 +8,7 @@ from flwr.clientapp.typing import ClientAppCallable
 
 from client.settings import STATE
 from client.site_log import FILE, SiteLog
+from privacy.mods import size_of
 
 ARRAYS = ("model", "control")
 """Records of a reply that are one release each; of the others, every name is one."""
@@ -38,12 +39,12 @@ def log_questions(message: Message, context: Context, call_next: ClientAppCallab
         return call_next(message, context)
     about: dict[str, Any] = {"run": str(context.run_id), "round": _round(message)}
     about["question"] = message.metadata.message_type
-    log.append("asked", **about, bytes=_size(message))
+    log.append("asked", **about, bytes=size_of(message.content))
     reply = call_next(message, context)
     if reply.has_error():
         log.append("refused", **about, bytes=0, reason=reply.error.reason)
     else:
-        log.append("answered", **about, bytes=_size(reply), releases=_released(reply))
+        log.append("answered", **about, bytes=size_of(reply.content), releases=_released(reply))
     return reply
 
 
@@ -54,10 +55,6 @@ def _log(context: Context) -> SiteLog | None:
         return None
     state = node.get("state", Path(str(node["site"])) / STATE)
     return SiteLog(Path(str(state)) / FILE)
-
-
-def _size(message: Message) -> int:
-    return sum(record.count_bytes() for record in message.content.values())
 
 
 def _round(message: Message) -> int | None:

@@ -18,6 +18,9 @@ from privacy.releases import EXACT
 
 FILE = "policy.toml"
 
+MODEL_CHANGE = 1.0
+"""`allowed.model-change` of a site that names none, or has no policy."""
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -45,6 +48,8 @@ class Policy:
             names of `privacy.releases.EXACT`.
         rounds: Most rounds of a run.
         parameters: Most parameters of a model.
+        model_change: Most that a round may move an array of the model that the site receives:
+            root mean square of the differences, beside the model it accepted last.
 
     Raises:
         ConfigError: Two rules do not fit together.
@@ -71,6 +76,7 @@ class Policy:
     exact_releases: tuple[str, ...] = ()
     rounds: int = 200
     parameters: int = 10_000_000
+    model_change: float = MODEL_CHANGE
 
     @property
     def limit(self) -> Limit:
@@ -224,6 +230,7 @@ KEYS: Mapping[str, Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
         "exact-releases": (f"be a list of some of {', '.join(EXACT)}", _exact),
         "rounds": ("be a whole number >= 1", _whole(1)),
         "parameters": ("be a whole number >= 1", _whole(1)),
+        "model-change": ("be a number > 0", _number(0.0)),
     },
 }
 """Section and key of policy.toml to its rule and its reader."""

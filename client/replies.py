@@ -9,7 +9,8 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from safetensors.numpy import load, save
 
-from privacy.releases import check_releases
+from privacy.mods import size_of
+from privacy.releases import check_releases, check_size
 
 Fact: TypeAlias = str | int | bool | Sequence[str] | Sequence[int]
 
@@ -88,7 +89,7 @@ def reply(message: Message, answer: Answer) -> Message:
         `control`.
 
     Raises:
-        PrivacyError: A name is not on the list of releases.
+        PrivacyError: A name is not on the list of releases, or the answer is too large.
 
     Privacy: the only place where content leaves a site.
 
@@ -106,6 +107,7 @@ def reply(message: Message, answer: Answer) -> Message:
         if values is not None:
             check_releases([name])
             content[name] = arrays(values)
+    check_size(size_of(content))
     return Message(content, reply_to=message)
 
 

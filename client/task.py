@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from client.consent import Consent, check_parameters, read_consent
+from client.consent import Consent, read_consent
 from client.heads import OwnHead
+from client.received import check_received
 from client.settings import Settings
 from client.site import Site, open_network, open_patients, open_site
 from fusion.training.data import PatientData
@@ -33,10 +34,10 @@ class Task:
     ) -> None:
         self.settings, self.run, self.words = settings, settings.run, words
         self.consent: Consent = read_consent(settings)
+        check_received(settings, words, model, self.consent)
         self.site: Site = open_site(settings)
         self.data: PatientData = open_patients(settings, words["plan"])
         self.network: SurvivalNetwork = open_network(settings.run, words["plan"], self.site.device)
-        check_parameters(self.consent, sum(p.numel() for p in self.network.parameters()))
         self.head = OwnHead(settings, words, self.network, model)
         self.shared = model
         load_weights(self.network, {**self.head.arrays, **model})

@@ -115,3 +115,22 @@ def check_releases(names: Iterable[str]) -> None:
                 f"Release must be on the list in privacy/releases.py, got '{name}'. "
                 "Nothing was sent. Add it there with a reason, or do not send it."
             )
+
+
+LARGEST = 2**30
+"""Bytes of one message, either way; a model of 100 million parameters fits."""
+
+
+def check_size(number: int) -> None:
+    """Raise if a message has more bytes than one may.
+
+    Raises:
+        PrivacyError: It has.
+
+    Source: own.
+    """
+    if number > LARGEST:
+        raise PrivacyError(
+            f"A message must have at most {LARGEST:,} bytes, got {number:,}. Make the model, or "
+            "what is asked, smaller."
+        )

@@ -8,6 +8,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from client.app import app as client_app
 from client.site_log import SiteLog
 from fusion.config import flatten
+from privacy.mods import size_of
 
 POLICY = """
 [cohort]
@@ -63,7 +64,7 @@ def test_a_question_and_what_left_are_in_the_log(asked):
         "data-hash", "encoder", "events", "feature-width", "features", "missing",
         "outcome-histogram", "patients", "role", "site", "tables",
     ]  # fmt: skip
-    assert second["bytes"] == sum(record.count_bytes() for record in reply.content.values()) > 1000
+    assert second["bytes"] == size_of(reply.content) > 1000
 
 
 def test_a_simulated_site_keeps_no_log(asked):
@@ -112,7 +113,8 @@ def test_a_run_that_the_policy_allows_is_answered(asked, policy):
 
 def test_sums_that_the_policy_keeps_are_refused_and_logged(asked, policy):
     policy(("[allowed]", "max-epsilon = 3.0\ndelta = 0.01\n[allowed]"))
-    content = RecordDict({"request": ConfigRecord({"slides": False})})
+    words = {"slides": False, "tables": ["rna"], "clinical": [], "features": ["rna:GENE0001"]}
+    content = RecordDict({"request": ConfigRecord(words)})
     reply, lines = asked("query.scaling", {"privacy.mode": "record-level"}, content)
     assert "must be allowed by the site's policy, got none for 'scaling'" in reply.error.reason
     assert lines[1]["reason"] == reply.error.reason
