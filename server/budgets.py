@@ -8,6 +8,7 @@ from typing import Any
 from fusion.config import RunConfig
 from fusion.errors import FederationError
 from privacy.releases import EXACT
+from server.advice import advise
 from server.inbox import Answer, Check
 
 STEM = "budget:"
@@ -127,6 +128,7 @@ def tell_privacy(
         "statement": " ".join(
             [_cost(sites), *_uncounted(records), _outside(released), *_gone(sites), NOT_COVERED]
         ),
+        "advice": advise(sites, config),
         "sites": sites,
     }
 

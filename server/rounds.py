@@ -16,6 +16,7 @@ from fusion.masking import INPUT_MEAN, MARGINAL
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.training.examination import Yardstick
 from fusion.training.plan import Plan, build_network
+from server.advice import advise
 from server.aggregation import Aggregator, sift
 from server.attendance import events
 from server.audits import collect
@@ -263,6 +264,14 @@ def _say(progress: Progress, company: Company) -> None:
         _examined(progress.records[-2]),
         say_budget(done.get("privacy", ())),
     )
+    _warn(done, company.config)
+
+
+def _warn(record: Mapping[str, Any], config: RunConfig) -> None:
+    """Log, after the first round, what a private run should have been instead."""
+    if record["round"] == 1:
+        for advice in advise(record.get("privacy", ()), config, epsilon="max_epsilon"):
+            log.warning("%s", advice)
 
 
 def _examined(record: Mapping[str, Any]) -> str:

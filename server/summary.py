@@ -61,7 +61,9 @@ def summarise(result: Mapping[str, Any]) -> str:
         f"{model['rounds']} {CHOSEN[model['chosen_on']]}"
     )
     told = alerts(result.get("alerts", ()))
-    return "\n".join([head, "", table(rows), "", *told, result["privacy"]["statement"]])
+    privacy = result["privacy"]
+    advice = [f"advice: {sentence}" for sentence in privacy.get("advice", ())]
+    return "\n".join([head, "", table(rows), "", *told, privacy["statement"], *advice])
 
 
 def alerts(found: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -3,6 +3,7 @@
 from fusion.config import ModelConfig
 from fusion.encoders.attention import QueryPool
 from fusion.encoders.base import AbstractEncoder
+from fusion.encoders.fixed import FixedVector
 from fusion.encoders.genes import RawVector, VectorEncoder
 from fusion.encoders.patches import AttentionPatches, MeanPatches
 from fusion.modalities import SLIDES
@@ -39,4 +40,20 @@ def raw_encoder(modality: str, width: int, config: ModelConfig) -> AbstractEncod
     Source: own.
     """
     vector = RawVector(width, dropout=config.input_dropout)
+    return MeanPatches(vector) if modality == SLIDES else vector
+
+
+def fixed_encoder(modality: str, width: int, config: ModelConfig) -> AbstractEncoder:
+    """Return an encoder that learns nothing: the mean patch, or the vector, made short.
+
+    As long as what `learned_encoder` gives at most, `model.tokens` times `model.width`.
+
+    Args:
+        modality: Its name.
+        width: Width of a patch feature vector, or length of the vector.
+        config: Sizes.
+
+    Source: own.
+    """
+    vector = FixedVector(width, width=config.tokens * config.width)
     return MeanPatches(vector) if modality == SLIDES else vector

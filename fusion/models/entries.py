@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from fusion.config import ModelConfig
 from fusion.encoders.base import AbstractEncoder
-from fusion.encoders.build import learned_encoder, raw_encoder
+from fusion.encoders.build import fixed_encoder, learned_encoder, raw_encoder
 from fusion.encoders.genes import SelfNormalisingEncoder
 from fusion.encoders.groups import GroupEncoder
 from fusion.encoders.patch_set import PatchSet
@@ -53,6 +53,7 @@ class ModelEntry:
         at_most: Most of them.
         norms: Normalisations it can be built with.
         head: The fusion network's part that may stay at a site; empty = there is no such part.
+        deep: False = it learns a weighted sum of what it reads and nothing else.
     """
 
     title: str
@@ -69,6 +70,7 @@ class ModelEntry:
     at_most: int = MOST
     norms: tuple[str, ...] = ("layer",)
     head: str = "head"
+    deep: bool = True
 
 
 def _patches(_: str, width: int, config: ModelConfig) -> AbstractEncoder:
@@ -271,6 +273,7 @@ MODELS.add(
         encoder=raw_encoder,
         takes=(OMICS,),
         head="",
+        deep=False,
     ),
 )
 MODELS.add(
@@ -281,5 +284,17 @@ MODELS.add(
         fusion=lambda shapes, _: Linear(shapes),
         encoder=raw_encoder,
         head="",
+        deep=False,
+    ),
+)
+MODELS.add(
+    "small_head",
+    ModelEntry(
+        title="Small head",
+        paper="own; Cox, JRSS B 34, 1972",
+        fusion=lambda shapes, _: Linear(shapes),
+        encoder=fixed_encoder,
+        head="",
+        deep=False,
     ),
 )

@@ -86,6 +86,9 @@ device and must not decide on the care of a patient.</p>
 <p><b>{% if result.privacy.differential_privacy %}Trained with differential privacy.
 {%- else %}No mathematical privacy guarantee is given.{% endif %}</b>
 {{ result.privacy.statement | sentence }}</p>
+{% for advice in result.privacy.advice | default([]) %}
+<p><b>Advice.</b> {{ advice | sentence }}</p>
+{% endfor %}
 <p>This page is made from counts and sums, over all sites and by site, not from patient records.
 {% if card.small_sites %}
 Figures of small sites come close to single persons; before you pass it on, think of

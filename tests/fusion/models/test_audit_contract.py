@@ -13,7 +13,7 @@ from fusion.models.build import MODELS
 from fusion.training.evaluation import embed_mean_input
 from fusion.types import Bags
 
-ADDITIVE = ("late", "linear")
+ADDITIVE = ("late", "linear", "small_head")
 """Models whose log-hazard is a sum over modalities."""
 
 MODALITIES = {

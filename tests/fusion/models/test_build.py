@@ -40,6 +40,7 @@ def test_registered_names_are_the_methods_promised():
     fusions = ["early", "late", "cross_attention", "bilinear", "gated", "mif"]
     fusions += ["subspace", "mcat", "pathway_tokens"]
     anchors = ["wsi_only", "omics_only", "abmil", "snn", "omics_linear", "linear"]
+    anchors += ["small_head"]
     assert list(MODELS) == [*fusions, *anchors]
 
 
