@@ -41,13 +41,13 @@ def _shares(runs: Path, backgrounds: Sequence[str], out: Path) -> Iterator[dict[
         for fold in folds:
             for model in MODELS:
                 file = runs / "runs" / fold / "federated" / model / "model.safetensors"
-                found = _audit(file, runs / "sites" / fold, background, out / background)
+                found = _audit(file, runs / "sites" / fold / "view-federated", background, out / background)
                 protocol = fold.partition("-")[0]
                 yield {"protocol": protocol, "fold": fold, "model": model} | found
 
 
 def _audit(file: Path, sites: Path, background: str, home: Path) -> dict[str, object]:
-    out = home / sites.name / file.parent.name
+    out = home / sites.parent.name / file.parent.name
     if not (out / "audit.json").is_file():
         words = ["--model-file", str(file), "--sites", str(sites), "--out", str(out)]
         if concord_simulate(["audit", *words, "--set", f"audit.background={background}"]):
