@@ -4,6 +4,7 @@
 
 FOLDER is what `concord-simulate cross-validate --keep-models --keep-sites` wrote. Every federated
 model is audited on its fold's test patients; OUT keeps the audits, and goes on where it stopped.
+`marginal` is not among them: a fold's test patients are sites of their own, which have no donors.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import pandas as pd
 from simulations.cli import main as concord_simulate
 
 MODELS = ("early", "gated", "cross_attention", "bilinear", "late")
-BACKGROUNDS = ("embedding-mean", "input-mean", "zero", "marginal")
+BACKGROUNDS = ("embedding-mean", "input-mean", "zero")
 
 
 def main() -> int:
