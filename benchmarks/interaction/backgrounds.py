@@ -42,7 +42,8 @@ def _shares(runs: Path, backgrounds: Sequence[str], out: Path) -> Iterator[dict[
         for fold in folds:
             for model in MODELS:
                 file = runs / "runs" / fold / "federated" / model / "model.safetensors"
-                found = _audit(file, runs / "sites" / fold / "view-federated", background, out / background)
+                sites = runs / "sites" / fold / "view-federated"
+                found = _audit(file, sites, background, out / background)
                 protocol = fold.partition("-")[0]
                 yield {"protocol": protocol, "fold": fold, "model": model} | found
 
