@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from client.rehearsal import rehearse
 from fusion.config import DataConfig
 from fusion.device import choose_device, describe_device
+from fusion.errors import ConfigError
 from fusion.readers.cohort import Cohort, inspect_cohort
 from fusion.readers.findings import counted, listed
 from fusion.readers.omics import omics_vector
 from fusion.readers.scaling import BEYOND, clipped_shares
 from fusion.readers.site_toml import read_site_description
 from fusion.readers.slides import SlideCheck
+from privacy.errors import PrivacyError
 
 _YEAR = 365.25
 _CLIP = DataConfig().clip
@@ -55,14 +58,25 @@ def examine(folder: Path) -> Examination:
     """
     inspection = inspect_cohort(folder)
     cohort, found = inspection.cohort, inspection.findings
+    rehearsed, unfit = _rehearsed(folder)
+    known = () if cohort is None else (*_told(cohort, inspection.slides), _device(folder))
     return Examination(
-        lines=() if cohort is None else (*_told(cohort, inspection.slides), _device(folder)),
+        lines=(*known, *rehearsed),
         warnings=(
             *(finding.message for finding in found if not finding.fatal),
             *(() if cohort is None else (*_short(cohort), *_unscaled(cohort), *_cut(cohort))),
         ),
-        problems=tuple(finding.message for finding in found if finding.fatal),
+        problems=(*(finding.message for finding in found if finding.fatal), *unfit),
     )
+
+
+def _rehearsed(folder: Path) -> tuple[list[str], list[str]]:
+    """Return what private steps do here, and what is wrong with them or with the policy."""
+    try:
+        told = rehearse(folder)
+    except (ConfigError, PrivacyError) as error:
+        return [], [str(error)]
+    return ([] if told is None else [told]), []
 
 
 def _device(folder: Path) -> str:

@@ -14,6 +14,7 @@ from fusion.training.loop import StepGradient, take_steps
 from fusion.training.patient_losses import PatientLosses, patient_tensors
 from fusion.training.plan import weights
 from privacy.accountant import spent
+from privacy.attacks.step_test import check_step
 from privacy.compatibility import check_layers, check_loss
 from privacy.disclosure import TRAIN_LOSS
 from privacy.engine import NoisyGradient, draw_patients
@@ -38,7 +39,8 @@ def answer_once(task: Task, examine: Callable[[], Answer]) -> Answer:
 
     Raises:
         BudgetExhaustedError: The ledger has not enough left; nothing was trained.
-        PrivacyError: The model, the loss or the steps do not go with the policy.
+        PrivacyError: The model, the loss or the steps do not go with the policy, or a step does
+            not do what the policy plans.
 
     Privacy: the weights are noised; everything else about patients is in `examine`'s part.
 
@@ -91,7 +93,9 @@ def _plan_of_round(task: Task) -> tuple[PrivacyPlan, int]:
             f"rounds must be at most the {policy.steps} steps of the site's policy, got {rounds}. "
             "Lower rounds."
         )
-    return task.consent.plan(), steps
+    plan = task.consent.plan()
+    check_step(plan, task.run.privacy.engine)
+    return plan, steps
 
 
 def _train(task: Task, plan: PrivacyPlan, steps: int) -> Answer:

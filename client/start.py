@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from client.launch import KEPT, SITE
+from client.rehearsal import rehearse
 from client.settings import STATE
 from fusion.commands import QUIET
 from fusion.errors import ConfigError
@@ -94,7 +95,8 @@ def take_part(station: Station) -> None:
     """Take part in runs until interrupted; what ends by itself is started again.
 
     Raises:
-        ConfigError: Flower's programs are not installed here.
+        ConfigError: Flower's programs are not installed here, or the policy cannot be read.
+        PrivacyError: A private step is not what the site's policy plans.
         KeyboardInterrupt: Somebody stops it.
 
     Privacy: code of a bundle runs only after a person here has approved its bytes.
@@ -102,6 +104,8 @@ def take_part(station: Station) -> None:
     Source: own.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    if told := rehearse(station.site):
+        log.info("%s", told)
     while True:
         with _private_folder() as folder:
             environment, secret = _environment(station, folder), folder / "secret"
