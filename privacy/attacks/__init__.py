@@ -1,1 +1,1 @@
-"""The project's own attacks on what it trains: what a promise is worth is tried, not only counted."""
+"""The project's own attacks on what it trains: what a promise is worth is tried, too."""

@@ -15,8 +15,10 @@ from client.site import forget_sites
 from fusion.config import flatten
 from fusion.errors import ConfigError, FederationError
 from privacy.accountant import epsilon_of
+from privacy.attacks import step_test
 from privacy.errors import PrivacyError
 from privacy.ledger import Ledger
+from privacy.randomness import SystemRandomness
 from server.phases import conduct
 from server.schema import validate
 from server.summary import summarise
@@ -229,3 +231,16 @@ def test_a_site_refuses_a_coupled_loss_whatever_the_coordinator_says(twice, tmp_
         or not Ledger(tmp_path / "ledger.sqlite").entries()
     )
     assert np.isfinite(model["objective.baseline"].numpy()).all()
+
+
+def test_a_site_whose_noise_is_half_of_what_it_counts_trains_and_charges_nothing(
+    twice, tmp_path, monkeypatch
+):
+    config, _, [(_, exchanges), _] = twice
+    whole = SystemRandomness.normal
+    monkeypatch.setattr(SystemRandomness, "normal", lambda self, n: whole(self, n) / 2)
+    step_test._checked.cache_clear()
+    one = next(e for e in exchanges if e.kind == "train" and e.site == "lyon")
+    refused = answers(config, [one], Path(config.sites) / "lyon", tmp_path)[0]
+    assert "noise in clips" in refused.error.reason
+    assert not Ledger(tmp_path / "ledger.sqlite").entries()
