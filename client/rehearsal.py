@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from client.consent import Consent
 from client.policy import read_policy
-from privacy.attacks.step_test import SUMS, check_step
 
 
 def rehearse(folder: Path) -> str | None:
@@ -27,6 +25,9 @@ def rehearse(folder: Path) -> str | None:
     policy = read_policy(folder)
     if policy is None or not policy.max_epsilon:
         return None
+    from client.consent import Consent  # torch takes seconds, and most sites need none of it here
+    from privacy.attacks.step_test import SUMS, check_step
+
     figures = check_step(Consent(policy, private=True).plan())
     told = ", ".join(str(figure) for figure in figures[:3])
     return f"Private steps do what the policy plans, in {SUMS:,} noisy sums: {told}."

@@ -26,6 +26,9 @@ GAIN = 10.0
 CHUNK = 256
 """Canaries whose gradients are in memory at once."""
 
+MOST_MU, MOST_TOTAL = 3.0, 8.0
+"""Of a sampled step, and of all full batches together: larger ones are counted as these."""
+
 Z975 = 1.959963984540054
 """Two bounds at 97.5 % each hold together at 95 %."""
 
@@ -163,7 +166,8 @@ def canary_epsilon(run: CanaryRun, *, delta: float) -> CanaryEpsilon:
         delta: Of the promise.
 
     Returns:
-        Estimate and bound; infinite where the responses do not vary.
+        Estimate and bound; infinite where the responses do not vary, and not more than the
+        accountant's of `MOST_MU` or `MOST_TOTAL`.
 
     Source: own; Gaussian auditing as in Nasr et al., Tight auditing, USENIX Security 2023;
         standard error of a standardised difference by Hedges and Olkin 1985.
@@ -203,4 +207,6 @@ def least_share(taken: int, chances: int) -> float:
 def _cost(mu: float, sampling_rate: float, steps: int, delta: float) -> float:
     if mu <= 0 or sampling_rate <= 0:
         return 0.0
+    # beyond, the accountant takes minutes to say that epsilon is in the hundreds
+    mu = min(mu, MOST_MU if sampling_rate < 1 else MOST_TOTAL / math.sqrt(steps))
     return epsilon_of([PrivacyEvent("gaussian", 1 / mu, sampling_rate, steps)], delta=delta)

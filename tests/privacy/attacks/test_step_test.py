@@ -1,11 +1,13 @@
 """What the step test says of a sound engine, and of five unsound ones."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from privacy.attacks import step_test
-from privacy.attacks.step_test import SUMS, StepFigure, check_step, measure_step
+from privacy.attacks.canaries import patches_for
+from privacy.attacks.step_test import SUMS, TOLERANCE, StepFigure, check_step, measure_step
 from privacy.engine import ENGINES
 from privacy.errors import PrivacyError
 
@@ -59,11 +61,19 @@ def test_each_planted_bug_is_flagged_and_nothing_may_be_trained(poisson, plant, 
         check_step(poisson)
 
 
-@pytest.mark.parametrize("bug", ["half noise", "no clipping", "patch-level clipping"])
+@pytest.mark.parametrize("bug", ["half noise", "no clipping"])
 def test_bugs_stand_out_of_strong_noise_too(poisson, plant, bug):
     plant(bug)
     with pytest.raises(PrivacyError, match="Nothing was trained"):
         check_step(replace(poisson, noise_multiplier=60.0))
+
+
+@pytest.mark.parametrize("noise", [0.5, 5.0, 50.0, 500.0])
+def test_a_canary_has_patches_enough_to_stand_out_of_any_noise(full, noise):
+    """Clipped apart, k patches move the sum by k: mu is (k - 1) / z too large."""
+    plan = replace(full, noise_multiplier=noise)
+    error = math.sqrt((2 + 1 / (4 * noise**2)) / SUMS)
+    assert (patches_for(plan) - 1) / noise > 3 * TOLERANCE * error
 
 
 def test_a_full_batch_that_leaves_somebody_out_is_flagged(full, seeded, monkeypatch):
