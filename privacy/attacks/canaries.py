@@ -26,8 +26,8 @@ GAIN = 10.0
 CHUNK = 256
 """Canaries whose gradients are in memory at once."""
 
-MOST_MU, MOST_TOTAL = 3.0, 8.0
-"""Of a sampled step, and of all full batches together: larger ones are counted as these."""
+MOST_MU = 3.0
+"""Of a sampled step; a larger one is counted as this."""
 
 Z975 = 1.959963984540054
 """Two bounds at 97.5 % each hold together at 95 %."""
@@ -166,8 +166,8 @@ def canary_epsilon(run: CanaryRun, *, delta: float) -> CanaryEpsilon:
         delta: Of the promise.
 
     Returns:
-        Estimate and bound; infinite where the responses do not vary, and not more than the
-        accountant's of `MOST_MU` or `MOST_TOTAL`.
+        Estimate and bound; infinite where the responses do not vary, and of sampled steps not
+        more than that of `MOST_MU`.
 
     Source: own; Gaussian auditing as in Nasr et al., Tight auditing, USENIX Security 2023;
         standard error of a standardised difference by Hedges and Olkin 1985.
@@ -204,9 +204,30 @@ def least_share(taken: int, chances: int) -> float:
     return float(beta.ppf(0.025, taken, chances - taken + 1)) if taken else 0.0
 
 
+def gaussian_epsilon(mu: float, *, delta: float) -> float:
+    """Return the epsilon of N(0, 1) against N(mu, 1), exactly; 0 for mu <= 0.
+
+    Solves delta = Phi(mu / 2 - epsilon / mu) - e^epsilon Phi(-mu / 2 - epsilon / mu).
+
+    Source: Balle and Wang, Improving the Gaussian mechanism, ICML 2018, theorem 5.
+    """
+    from scipy.optimize import brentq  # half a second, and only here
+    from scipy.special import log_ndtr
+
+    def beyond(epsilon: float) -> float:
+        ends = (mu / 2 - epsilon / mu, -mu / 2 - epsilon / mu)
+        return float(np.exp(log_ndtr(ends[0])) - np.exp(epsilon + log_ndtr(ends[1]))) - delta
+
+    if mu <= 0 or beyond(0.0) <= 0:
+        return 0.0
+    return float(brentq(beyond, 0.0, mu**2 / 2 + 40 * mu))
+
+
 def _cost(mu: float, sampling_rate: float, steps: int, delta: float) -> float:
+    if sampling_rate == 1.0:
+        return gaussian_epsilon(mu * math.sqrt(steps), delta=delta)
     if mu <= 0 or sampling_rate <= 0:
         return 0.0
     # beyond, the accountant takes minutes to say that epsilon is in the hundreds
-    mu = min(mu, MOST_MU if sampling_rate < 1 else MOST_TOTAL / math.sqrt(steps))
-    return epsilon_of([PrivacyEvent("gaussian", 1 / mu, sampling_rate, steps)], delta=delta)
+    event = PrivacyEvent("gaussian", 1 / min(mu, MOST_MU), sampling_rate, steps)
+    return epsilon_of([event], delta=delta)
