@@ -14,7 +14,7 @@ from fusion.training.loop import StepGradient, take_steps
 from fusion.training.patient_losses import PatientLosses, patient_tensors
 from fusion.training.plan import weights
 from privacy.accountant import spent
-from privacy.attacks.step_test import check_step
+from privacy.attacks.step import check_step
 from privacy.compatibility import check_layers, check_loss
 from privacy.disclosure import TRAIN_LOSS
 from privacy.engine import NoisyGradient, draw_patients

@@ -26,7 +26,7 @@ def rehearse(folder: Path) -> str | None:
     if policy is None or not policy.max_epsilon:
         return None
     from client.consent import Consent  # torch takes seconds, and most sites need none of it here
-    from privacy.attacks.step_test import SUMS, check_step
+    from privacy.attacks.step import SUMS, check_step
 
     figures = check_step(Consent(policy, private=True).plan())
     told = ", ".join(str(figure) for figure in figures[:3])

@@ -8,7 +8,7 @@ from client import start
 from client.doctor import examine
 from client.rehearsal import rehearse
 from client.start import Station, take_part
-from privacy.attacks import step_test
+from privacy.attacks import step
 from privacy.errors import PrivacyError
 from privacy.randomness import SystemRandomness
 
@@ -17,9 +17,9 @@ POLICY = "[cohort]\npublic-size = 100\n[budget]\nmax-epsilon = 3.0\n[run]\nsteps
 
 @pytest.fixture(autouse=True)
 def _forget():
-    step_test._checked.cache_clear()
+    step._checked.cache_clear()
     yield
-    step_test._checked.cache_clear()
+    step._checked.cache_clear()
 
 
 @pytest.fixture

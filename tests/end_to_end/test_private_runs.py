@@ -15,7 +15,7 @@ from client.site import forget_sites
 from fusion.config import flatten
 from fusion.errors import ConfigError, FederationError
 from privacy.accountant import epsilon_of
-from privacy.attacks import step_test
+from privacy.attacks import step
 from privacy.errors import PrivacyError
 from privacy.ledger import Ledger
 from privacy.randomness import SystemRandomness
@@ -239,7 +239,7 @@ def test_a_site_whose_noise_is_half_of_what_it_counts_trains_and_charges_nothing
     config, _, [(_, exchanges), _] = twice
     whole = SystemRandomness.normal
     monkeypatch.setattr(SystemRandomness, "normal", lambda self, n: whole(self, n) / 2)
-    step_test._checked.cache_clear()
+    step._checked.cache_clear()
     one = next(e for e in exchanges if e.kind == "train" and e.site == "lyon")
     refused = answers(config, [one], Path(config.sites) / "lyon", tmp_path)[0]
     assert "noise in clips" in refused.error.reason

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import privacy.engine
-from privacy.attacks import canaries, step_test
+from privacy.attacks import canaries, step
 from privacy.engine import draw_patients
 from privacy.plan import PrivacyPlan
 from privacy.randomness import SystemRandomness
@@ -81,7 +81,7 @@ def twice_drawn(monkeypatch):
     def twice(rows, plan, randomness=None):
         return draw_patients(rows, replace(plan, sampling_rate=2 * plan.sampling_rate), randomness)
 
-    for module in (canaries, step_test):
+    for module in (canaries, step):
         monkeypatch.setattr(module, "draw_patients", twice)
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from privacy.attacks import step_test
+from privacy.attacks import step
 from privacy.attacks.canaries import patches_for
-from privacy.attacks.step_test import SUMS, TOLERANCE, StepFigure, check_step, measure_step
+from privacy.attacks.step import SUMS, TOLERANCE, StepFigure, check_step, measure_step
 from privacy.engine import ENGINES
 from privacy.errors import PrivacyError
 
@@ -17,9 +17,9 @@ HOOKS = pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarn
 @pytest.fixture(autouse=True)
 def _forget():
     """A plan that was tried before is tried again."""
-    step_test._checked.cache_clear()
+    step._checked.cache_clear()
     yield
-    step_test._checked.cache_clear()
+    step._checked.cache_clear()
 
 
 @HOOKS
@@ -55,7 +55,7 @@ def test_errors_are_as_large_as_the_figures_vary(full, seeded):
 )
 def test_each_planted_bug_is_flagged_and_nothing_may_be_trained(poisson, plant, bug, found):
     assert len(check_step(poisson)) == 5
-    step_test._checked.cache_clear()
+    step._checked.cache_clear()
     plant(bug)
     with pytest.raises(PrivacyError, match=rf"what the site's ledger counts, got.*{found}"):
         check_step(poisson)
@@ -77,7 +77,7 @@ def test_a_canary_has_patches_enough_to_stand_out_of_any_noise(full, noise):
 
 
 def test_a_full_batch_that_leaves_somebody_out_is_flagged(full, seeded, monkeypatch):
-    monkeypatch.setattr(step_test, "draw_patients", lambda rows, *_: rows[1:])
+    monkeypatch.setattr(step, "draw_patients", lambda rows, *_: rows[1:])
     share = measure_step(full, randomness=seeded(1))[-1]
     assert (share.standard_error, share.holds) == (0.0, False)
     assert share.found == pytest.approx((SUMS - 1) / SUMS)
