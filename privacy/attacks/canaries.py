@@ -103,7 +103,7 @@ def run_canaries(
     *,
     number: int,
     seed: int,
-    engine: str = "functional",
+    engine: str = "factored",
     randomness: Randomness | None = None,
 ) -> CanaryRun:
     """Return what a whole run of the engine shows of canaries, every step published.

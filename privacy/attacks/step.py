@@ -44,7 +44,7 @@ class StepFigure:
 
 
 def measure_step(
-    plan: PrivacyPlan, *, engine: str = "functional", randomness: Randomness | None = None
+    plan: PrivacyPlan, *, engine: str = "factored", randomness: Randomness | None = None
 ) -> tuple[StepFigure, ...]:
     """Return what the engine's steps do, beside what the accountant takes them to do.
 
@@ -79,7 +79,7 @@ def measure_step(
     )
 
 
-def check_step(plan: PrivacyPlan, engine: str = "functional") -> tuple[StepFigure, ...]:
+def check_step(plan: PrivacyPlan, engine: str = "factored") -> tuple[StepFigure, ...]:
     """Return the figures of a step test, once a process for each plan.
 
     Raises:

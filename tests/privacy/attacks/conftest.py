@@ -61,7 +61,7 @@ def patches_clipped_apart(monkeypatch):
         rows = len(next(iter(gradients.values())))
         return clip(gradients, patients=rows, max_grad_norm=max_grad_norm)
 
-    monkeypatch.setitem(privacy.engine.ENGINES, "functional", by_patch)
+    monkeypatch.setitem(privacy.engine.ENGINES, "factored", by_patch)
     monkeypatch.setattr(privacy.engine, "clipped_sum", unchecked)
 
 

@@ -24,7 +24,7 @@ def _forget():
 
 @HOOKS
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("noise", [0.6, 2.0, 40.0])
+@pytest.mark.parametrize("noise", [0.6, 40.0])
 def test_a_sound_engine_does_what_its_plan_claims(poisson, seeded, engine, noise):
     plan = replace(poisson, noise_multiplier=noise)
     figures = measure_step(plan, engine=engine, randomness=seeded(1))
@@ -33,14 +33,14 @@ def test_a_sound_engine_does_what_its_plan_claims(poisson, seeded, engine, noise
 
 
 def test_errors_are_as_large_as_the_figures_vary(full, seeded):
-    runs = [measure_step(full, randomness=seeded(seed)) for seed in range(12)]
+    runs = [measure_step(full, randomness=seeded(seed)) for seed in range(8)]
     for figures in zip(*runs, strict=True):
         off = [(one.found - one.claimed) ** 2 for one in figures]
-        if (
-            figures[0].standard_error
-        ):  # the mean square of 12, chi square: between .26 and 2.4 in 99 % (chi square)
+        if figures[
+            0
+        ].standard_error:  # the mean square of 8, chi square: .17 to 2.75 in 99 % (chi square)
             ratio = sum(off) / len(off) / figures[0].standard_error ** 2
-            assert 0.2 < ratio < 2.8, figures[0].name
+            assert 0.15 < ratio < 3.0, figures[0].name
 
 
 @pytest.mark.parametrize(
