@@ -19,6 +19,7 @@ from privacy.attacks import step
 from privacy.errors import PrivacyError
 from privacy.ledger import Ledger
 from privacy.randomness import SystemRandomness
+from server.inbox import to_record
 from server.phases import conduct
 from server.schema import validate
 from server.summary import summarise
@@ -102,10 +103,10 @@ def test_the_statement_names_what_left_outside_of_the_promise(twice):
     assert {s["name"]: s["patients"]["total"] for s in result["sites"]}["lyon"] == 12
 
 
-def answers(config, exchanges, folder, state):
+def answers(config, exchanges, folder, state, *, number=1):
     """What a site in `folder` answers to the requests of a run, in their order."""
     context = Context(
-        1, 1, {"site": str(folder), "state": str(state)}, RecordDict(), flatten(config)
+        number, 1, {"site": str(folder), "state": str(state)}, RecordDict(), flatten(config)
     )
     try:
         return [client_app(one.request, context) for one in exchanges if one.site == "lyon"]
@@ -159,11 +160,23 @@ def test_more_rounds_than_the_run_said_are_refused(twice, tmp_path):
     folder = Path(config.sites) / "lyon"
     one = next(e for e in exchanges if e.kind == "train" and e.site == "lyon")
     answers(config, [e for e in exchanges if e.kind == "train"], folder, tmp_path)
-    one.request.content["request"]["round"] = 3
+    told = one.request.content["request"]
+    told["round"] = 3
     try:
-        refused = answers(config, [one], folder, tmp_path)[0]
+        late = answers(config, [one], folder, tmp_path)[0]
     finally:
-        one.request.content["request"]["round"] = 1
+        told["round"] = 1
+    assert "Rounds must follow each other up to 2" in late.error.reason
+    # the same run under another of Flower's numbers, and its first round once more
+    model = {
+        name: array.numpy() + np.float32(0.01)
+        for name, array in one.request.content["model"].items()
+    }
+    before, one.request.content["model"] = one.request.content["model"], to_record(model)
+    try:
+        refused = answers(config, [one], folder, tmp_path, number=2)[0]
+    finally:
+        one.request.content["model"] = before
     assert "at most the 4 steps of the site's policy, got 4 taken" in refused.error.reason
 
 
