@@ -7,7 +7,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from fusion.config import from_flat
-from server.folder import prepare, write_audit, write_result
+from server.folder import held, prepare, write_audit, write_result
 from server.phases import conduct
 from server.reaudit import reaudit
 
@@ -27,10 +27,11 @@ def main(grid: Grid, context: Context) -> None:
     _show_progress()
     config = from_flat(context.run_config)
     folder = prepare(Path(config.out), resume=config.resume)
-    if config.audit.model_file:
-        write_audit(folder, reaudit(grid, config))
-    else:
-        write_result(folder, conduct(grid, config))
+    with held(folder):
+        if config.audit.model_file:
+            write_audit(folder, reaudit(grid, config))
+        else:
+            write_result(folder, conduct(grid, config))
 
 
 def _show_progress() -> None:

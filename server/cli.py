@@ -17,10 +17,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
     report.add_argument("--json", action="store_true", help="the result on stdout, as JSON")
     report.set_defaults(run=_report)
+    _add_run(commands)
     _add_audit(commands)
     _add_certificates(commands)
     _add_gate(commands)
     return run_command(parser, arguments)
+
+
+def _add_run(commands) -> None:
+    parser = commands.add_parser("run", help="hand a run to the SuperLink and follow it to its end")
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="the run's settings, TOML")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue from the last complete round"
+    )
+    _add_way(parser)
+    parser.add_argument("--json", action="store_true", help="the result on stdout, as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _add_way(parser: argparse.ArgumentParser) -> None:
+    """Add what says how to reach the SuperLink, and with which code."""
+    parser.add_argument("--app", type=Path, metavar="SOURCE", help="folder of Concord's source")
+    parser.add_argument("--superlink", default="concord", help="its name in Flower's configuration")
 
 
 def _add_audit(commands) -> None:
@@ -29,8 +47,7 @@ def _add_audit(commands) -> None:
     parser.add_argument("--out", type=Path, required=True, help="new folder for audit.json")
     parser.add_argument("--split", default="test", help="whose patients: test, validation, train")
     parser.add_argument("--set", action="append", default=[], metavar="audit.KEY=VALUE")
-    parser.add_argument("--app", type=Path, metavar="SOURCE", help="folder of Concord's source")
-    parser.add_argument("--superlink", default="concord", help="its name in Flower's configuration")
+    _add_way(parser)
     parser.add_argument("--json", action="store_true", help="the audit on stdout, as JSON")
     parser.set_defaults(run=_audit)
 
@@ -69,6 +86,18 @@ def _report(parsed: argparse.Namespace) -> int:
     result = read_result(parsed.folder)
     path = write_report(parsed.folder, result)
     print(to_json(result) if parsed.json else f"{summarise(result)}\n\nReport: {path}")
+    return 0
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    from server.folder import REPORT, read_result
+    from server.submission import SOURCE, read_run, run_remotely
+    from server.summary import summarise
+
+    config = read_run(parsed.config, resume=parsed.resume)
+    run_remotely(config, app=(parsed.app or SOURCE).absolute(), superlink=parsed.superlink)
+    result, page = read_result(Path(config.out)), Path(config.out) / REPORT
+    print(to_json(result) if parsed.json else f"{summarise(result)}\n\nReport: {page}")
     return 0
 
 

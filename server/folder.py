@@ -1,7 +1,10 @@
 """The run's folder: empty before a run, whole after it."""
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -48,6 +51,33 @@ def prepare(folder: Path, *, resume: bool) -> Path:
 
 def _empty(folder: Path, but_for: list[Path]) -> bool:
     return set(folder.iterdir()) <= set(but_for)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a run's folder to one run: two would write the same checkpoint.
+
+    It is let go of when this process ends, however it ends. A folder left empty is removed.
+
+    Raises:
+        ConfigError: Another run is at work in it.
+
+    Source: own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ConfigError(
+            f"Output folder must have one run at work in it, got a second one in '{folder}'. Wait "
+            "until the first has ended, or stop it."
+        ) from None
+    finally:
+        os.close(handle)
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> None:

@@ -7,11 +7,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from fusion.config import RunConfig, flatten
+from fusion.config import RunConfig, flatten, from_toml
 from fusion.errors import ConfigError, FederationError
+from server.folder import prepare
 
 Call: TypeAlias = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
 """Runs a command to its end."""
@@ -21,6 +23,12 @@ SOURCE = Path(__file__).resolve().parents[1]
 
 PATIENCE = 120.0
 """Seconds in which one of Flower's commands must answer."""
+
+RESUME = (
+    "If the SuperLink has ended, start it again and continue the run with `concord-server run "
+    "CONFIG --resume`."
+)
+"""What to do if it answers no more while a run is followed."""
 
 LOOK = 5.0
 """Seconds between looks at a run; each starts a program."""
@@ -38,7 +46,8 @@ def run_remotely(config: RunConfig, *, app: Path, superlink: str) -> None:
 
     Raises:
         ConfigError: The folder is not Concord's source.
-        FederationError: The run failed; the sentence is the coordinator's.
+        FederationError: The run failed; the sentence is the coordinator's. Or the SuperLink has
+            ended: it does not take a run up again, our checkpoint does.
 
     Source: own; the commands are Flower's.
     """
@@ -57,6 +66,29 @@ def run_remotely(config: RunConfig, *, app: Path, superlink: str) -> None:
     if run["status"] != "finished:completed":
         told = run["status-details"] or f"The run must come to its end, got '{run['status']}'."
         raise FederationError(f"{told} (`flwr log {number} {superlink} --show` tells more.)")
+
+
+def read_run(file: Path, *, resume: bool) -> RunConfig:
+    """Return the settings of a run for hospitals.
+
+    Args:
+        file: A TOML file of settings.
+        resume: Continue from the checkpoint in `out`, whatever the file says.
+
+    Raises:
+        ConfigError: A setting does not fit, or `out` is no path that means the same everywhere.
+
+    Source: own.
+    """
+    config = from_toml(file)
+    if not Path(config.out).is_absolute():
+        raise ConfigError(
+            f"out must be an absolute path, got '{config.out}' in '{file}'. Write it in full: the "
+            "SuperLink has another working folder."
+        )
+    config = replace(config, resume=resume or config.resume)
+    prepare(Path(config.out), resume=config.resume)
+    return config
 
 
 def to_toml(config: RunConfig) -> str:
@@ -100,7 +132,8 @@ def ask(words: Sequence[str], call: Call, *, advice: str = "Check --superlink.")
 
 
 def _status(superlink: str, number: str) -> dict[str, Any]:
-    run: dict[str, Any] = ask(["ls", superlink, "--run-id", number], _call)["runs"][0]
+    words = ["ls", superlink, "--run-id", number]
+    run: dict[str, Any] = ask(words, _call, advice=RESUME)["runs"][0]
     return run
 
 

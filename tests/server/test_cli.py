@@ -1,4 +1,4 @@
-"""`concord-server audit`; the other commands are tested beside what they call."""
+"""`concord-server run` and `audit`; the other commands are tested beside what they call."""
 
 import json
 import shutil
@@ -80,3 +80,30 @@ def test_a_spoilt_audit_is_not_read(finished, superlink, tmp_path):
     shutil.copy(finished.folder / "result.json", tmp_path / "audit.json")
     with pytest.raises(ResultError, match="hold only the keys of the schema"):
         read_audit(tmp_path)
+
+
+def test_a_run_is_handed_over_and_its_result_told(tiny, superlink, tmp_path, capsys):
+    file, config = tmp_path / "run.toml", replace(tiny({"model.name": "omics_only"}), sites="")
+    file.write_text(submission.to_toml(config), encoding="utf-8")
+    assert main(["run", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert f"Report: {config.out}/report.html" in told
+    assert superlink[0][0] == config
+    assert main(["run", str(file), "--resume", "--json"]) == 0
+    assert superlink[1][0] == replace(config, resume=True)
+    result = json.loads(capsys.readouterr().out)
+    assert result["timings"]["resumed_after"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("out", "sentence"),
+    [("runs/first", "out must be an absolute path, got 'runs/first'"), ("FULL", "new or empty")],
+)
+def test_a_folder_that_cannot_serve_is_told_before_anything_is_sent(
+    superlink, tmp_path, capsys, out, sentence
+):
+    file = tmp_path / "run.toml"
+    file.write_text(f'out = "{tmp_path if out == "FULL" else out}"', encoding="utf-8")
+    assert main(["run", str(file)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert superlink == []

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from fusion.errors import ConcordError, ConfigError
-from server.folder import prepare, read_result, write_report, write_result
+from server.folder import held, prepare, read_result, write_report, write_result
 
 
 def test_a_new_or_empty_folder_serves(tmp_path):
@@ -73,3 +73,17 @@ def test_a_result_of_another_shape_is_refused(tmp_path):
     (tmp_path / "result.json").write_text(json.dumps({"schema_version": 1}))
     with pytest.raises(ConcordError, match="result must have"):
         read_result(tmp_path)
+
+
+def test_two_runs_cannot_work_in_one_folder(tmp_path):
+    refused = pytest.raises(ConfigError, match="one run at work in it, got a second one in '")
+    with held(tmp_path / "run"), refused, held(tmp_path / "run"):
+        pass
+
+
+def test_a_folder_is_free_again_after_its_run_and_gone_if_it_stayed_empty(tmp_path):
+    with held(tmp_path / "run"):
+        (tmp_path / "run" / "kept").write_text("")
+    with held(tmp_path / "run"), held(tmp_path / "other"):
+        assert (tmp_path / "other").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -97,3 +97,14 @@ def test_settings_survive_toml(tmp_path):
     config = from_flat({"out": 'a "b"\\c', "training.lr": 1e-5, "resume": True})
     (tmp_path / "run.toml").write_text(to_toml(config), encoding="utf-8")
     assert from_toml(tmp_path / "run.toml") == config
+
+
+def test_a_superlink_that_ends_is_told_with_how_to_go_on(flower, monkeypatch):
+    link = flower("running")
+
+    def call(words):
+        return link(words) if link.statuses else subprocess.CompletedProcess(words, 1, "", "gone")
+
+    monkeypatch.setattr(submission, "_call", call)
+    with pytest.raises(FederationError, match=r"got: gone\. If the SuperLink .* CONFIG --resume"):
+        run_remotely(RunConfig(), app=SOURCE, superlink="concord")
