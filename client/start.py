@@ -1,4 +1,4 @@
-"""A hospital's two programs: the SuperNode that calls out, and the launcher of approved code."""
+"""A hospital's programs: the SuperNode that calls out, and what runs approved code."""
 
 import logging
 import os
@@ -18,14 +18,16 @@ from types import FrameType
 from client.launch import KEPT, SITE
 from client.rehearsal import rehearse
 from client.settings import STATE
+from client.warm import TASKS, stand_in
 from fusion.commands import QUIET
 from fusion.errors import ConfigError
 
 log = logging.getLogger("concord.site")
 
 AGAIN = 20.0
-"""Seconds until a SuperNode that ended is started again; the SuperLink refuses a key for about a
-minute after a crash, until it has marked the site offline."""
+"""Seconds until programs of which one has ended are started again."""
+
+SUPERNODE = "The SuperNode"
 
 GRACE = 10.0
 """Seconds that a program has to end."""
@@ -75,7 +77,8 @@ class Station:
         if self.state is not None:
             told += f' state="{self.state.resolve()}"'
         return [
-            *(_program("flower-supernode"), "--isolation", "process"),
+            # -P: no module is taken from the working directory
+            *(sys.executable, "-P", "-m", "client.node", "--isolation", "process"),
             *("--superlink", self.server, "--root-certificates", str(self.authority)),
             *("--auth-supernode-private-key", str(self.key)),
             *("--host", "127.0.0.1", "--port", str(self.port)),
@@ -83,7 +86,7 @@ class Station:
         ]
 
     def launcher(self, secret: Path) -> list[str]:
-        """Return the command that looks for work and starts `client.launch` for it."""
+        """Return the command that looks for work and starts `flwr-clientapp` for it."""
         return [
             *(_program("flower-superexec"), "--insecure"),
             *("--runtime-api-address", f"127.0.0.1:{self.port}"),
@@ -109,16 +112,43 @@ def take_part(station: Station) -> None:
     while True:
         with _private_folder() as folder:
             environment, secret = _environment(station, folder), folder / "secret"
-            words = (station.node(secret), station.launcher(secret))
-            with _running(words, environment) as programs:
+            words = {
+                SUPERNODE: station.node(secret),
+                "The launcher": station.launcher(secret),
+                "The worker": worker(folder),
+            }
+            with _running(list(words.values()), environment) as programs:
                 ended = _first_to_end(programs)
-        log.warning(
-            "%s ended. It is started again in %.0f s. If this goes on for more than some minutes, "
-            "ask the coordinator whether this site's key is registered.",
-            Path(words[ended][0]).name,
-            AGAIN,
-        )
+        name, code = list(words)[ended], programs[ended].returncode
+        log.warning("%s It is started again in %.0f s.", reason(name, code), AGAIN)
         time.sleep(AGAIN)
+
+
+def worker(folder: Path) -> list[str]:
+    """Return the command of the process that messages are answered from.
+
+    Source: own.
+    """
+    return [sys.executable, "-P", "-m", "client.warm", str(folder / TASKS)]
+
+
+def reason(name: str, code: int) -> str:
+    """Return why a program ended, in a sentence.
+
+    Args:
+        name: Of the program.
+        code: It ended with; negative = by a signal.
+
+    Source: own.
+    """
+    if name != SUPERNODE or code <= 0:
+        how = f"was stopped by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        return f"{name} {how}."
+    return (
+        f"{name} was refused or could not connect. The coordinator refuses a key for about a "
+        "minute after a crash, until it has marked the site offline; if this goes on, ask whether "
+        "the key is registered."
+    )
 
 
 @contextmanager
@@ -151,14 +181,14 @@ def _first_to_end(programs: Sequence[subprocess.Popen[bytes]]) -> int:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    """Make the secret between the two programs, and the program that stands for Flower's."""
+    """Make the secret and the pipe between the programs, and what stands for Flower's program."""
     with tempfile.TemporaryDirectory(prefix="concord-") as name:
         folder = Path(name)
         (folder / "secret").write_bytes(secrets.token_bytes(32))
-        stand_in = folder / "flwr-clientapp"
-        # -P: no module is taken from the working directory
-        stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m client.launch "$@"\n')
-        stand_in.chmod(stat.S_IRWXU)
+        program = folder / "flwr-clientapp"
+        program.write_text(stand_in(folder))
+        program.chmod(stat.S_IRWXU)
+        os.mkfifo(folder / TASKS, stat.S_IRUSR | stat.S_IWUSR)
         yield folder
 
 

@@ -3,11 +3,10 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import pytest
 
-from client.start import Station, _environment, _first_to_end, _private_folder, _running
+from client.start import Station, _environment, _first_to_end, _private_folder, _running, reason
 from fusion.errors import ConfigError
 
 
@@ -20,7 +19,8 @@ def station(tmp_path):
 
 def test_the_supernode_runs_no_bundle_and_calls_the_coordinator(station, tmp_path):
     words = station.node(tmp_path / "secret")
-    told = dict(zip(words[1::2], words[2::2], strict=True))
+    assert words[:4] == [sys.executable, "-P", "-m", "client.node"]
+    told = dict(zip(words[4::2], words[5::2], strict=True))
     assert told["--isolation"] == "process"
     assert told["--superlink"] == "concord.example.org:9443"
     assert told["--host"] == "127.0.0.1"
@@ -37,10 +37,10 @@ def test_flowers_name_leads_to_our_launcher_and_the_secret_is_new(station):
         assert environment["CONCORD_SITE"] == str(station.site)
         assert environment["CONCORD_STATE"] == str(station.site / ".concord")
         assert environment["FLWR_TELEMETRY_ENABLED"] == "0"
-        words = ["sh", "-c", "command -v flwr-clientapp && flwr-clientapp --help"]
+        words = ["sh", "-c", "command -v flwr-clientapp"]
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+        assert stat.S_ISFIFO((one / "tasks").stat().st_mode)
     assert done.stdout.startswith(str(one))
-    assert "Run a Flower ClientApp" in done.stdout
     assert not one.exists()
 
 
@@ -57,15 +57,18 @@ def test_an_interrupt_stops_the_command_and_both_programs(station, tmp_path):
         "import sys\n"
         "from client import start\n"
         "start._program = lambda name: '/bin/sh'\n"
-        "sleep = lambda self, secret: [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "code = 'import time; print(flush=True); time.sleep(60)'\n"
+        "sleep = lambda self, secret: [sys.executable, '-c', code]\n"
         "start.Station.node = start.Station.launcher = sleep\n"
+        "start.worker = lambda folder: sleep(None, None)\n"
         "from client.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     words = ["start", "--site", str(tmp_path), "--server", "x:1"]
     words += ["--authority", str(station.authority), "--key", str(station.key)]
-    process = subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.PIPE)
-    time.sleep(3.0)
+    words = [sys.executable, "-c", code, *words]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert [process.stdout.readline() for _ in range(3)] == [b"\n"] * 3
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -82,3 +85,15 @@ def test_what_is_not_there_is_named_before_anything_starts(station, lacking):
 def test_a_path_that_would_end_flowers_quotation_is_refused(station, tmp_path):
     with pytest.raises(ConfigError, match="must hold no quotation mark"):
         Station(station.site, "x:1", station.authority, station.key, state=tmp_path / 'a"b')
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "sentence"),
+    [
+        ("The SuperNode", 1, "refuses a key for about a minute after a crash"),
+        ("The SuperNode", -9, "The SuperNode was stopped by SIGKILL."),
+        ("The worker", 1, "The worker ended with 1."),
+    ],
+)
+def test_why_a_program_is_started_again_is_told(name, code, sentence):
+    assert sentence in reason(name, code)
