@@ -30,8 +30,11 @@ RESUME = (
 )
 """What to do if it answers no more while a run is followed."""
 
-LOOK = 5.0
-"""Seconds between looks at a run; each starts a program."""
+LOOK, LONGEST_LOOK = 5.0, 30.0
+"""Fewest and most seconds between looks at a run; each starts a program, a second of a core."""
+
+SHARE = 20
+"""A look is late by at most this part of what the run has taken so far."""
 
 
 def run_remotely(config: RunConfig, *, app: Path, superlink: str) -> None:
@@ -61,8 +64,10 @@ def run_remotely(config: RunConfig, *, app: Path, superlink: str) -> None:
         settings.write_text(to_toml(config), encoding="utf-8")
         words = ["run", str(app), superlink, "--run-config", str(settings)]
         number = str(ask(words, _call)["run-id"])
+    started = time.monotonic()
     while not (run := _status(superlink, number))["status"].startswith("finished"):
-        time.sleep(LOOK)
+        passed = time.monotonic() - started
+        time.sleep(min(max(passed / SHARE, LOOK), LONGEST_LOOK))
     if run["status"] != "finished:completed":
         told = run["status-details"] or f"The run must come to its end, got '{run['status']}'."
         raise FederationError(f"{told} (`flwr log {number} {superlink} --show` tells more.)")
