@@ -12,7 +12,9 @@ from flwr.serverapp import Grid
 
 from fusion.config import FederationConfig
 from fusion.errors import FederationError
-from fusion.npy import read_npy
+from privacy.errors import PrivacyError
+from privacy.mods import FAULTS
+from server.arrival import check_arrived, numbers_of
 from server.exchange import exchange, silence
 
 log = logging.getLogger("concord.server")
@@ -20,8 +22,12 @@ log = logging.getLogger("concord.server")
 POLL = 0.25
 """Seconds between looks at who is there."""
 
-RECORDS = ("facts", "figures", "sums")
-"""What every answer holds."""
+
+TWINS = (
+    "Each site must have a name of its own, got this one more than once. Change `name` in one "
+    "site.toml"
+)
+"""Why nodes of one name take no part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +101,7 @@ class Inbox:
             hoped: Sites to wait for as long as the settings let, but to do without then.
 
         Raises:
-            FederationError: Too few came in time, or two have one name.
+            FederationError: Too few came in time.
         """
         nodes = self._wait(hoped)
         self._names = {node: f"node {node}" for node in nodes}
@@ -106,15 +112,20 @@ class Inbox:
             self._names[node] = str(facts.get("site", self._names[node]))
         answers, failures = self._sort(replies, nodes)
         self._names = {node: self._names[node] for node in good}
-        twice = {
-            name for name in self._names.values() if list(self._names.values()).count(name) > 1
-        }
-        if twice:
-            raise FederationError(
-                f"Each site must have a name of its own, got '{min(twice)}' more than once. "
-                "Change `name` in one site.toml."
-            )
-        return answers, failures
+        return self._without_twins(answers, failures)
+
+    def _without_twins(
+        self, answers: Sequence[Answer], failures: Sequence[Failure]
+    ) -> tuple[list[Answer], list[Failure]]:
+        """Leave out nodes that say one name: which of them bears it, nobody can tell."""
+        names = [answer.site for answer in answers]
+        twins = {name for name in names if names.count(name) > 1}
+        self._names = {node: name for node, name in self._names.items() if name not in twins}
+        for name in sorted(twins):
+            log.warning("%s: %s", name, TWINS)
+        refused = [Failure(name, TWINS) for name in names if name in twins]
+        sound = [answer for answer in answers if answer.site not in twins]
+        return sound, sorted([*failures, *refused], key=lambda failure: failure.site)
 
     def ask(
         self, kind: str, content: RecordDict, sites: Sequence[str], check: Check
@@ -170,7 +181,7 @@ class Inbox:
         told = silence(reply, seconds=self._config.deadline_seconds)
         if told or reply is None:
             return Failure(self._names[node], told or "no answer", silent=True)
-        refusal = str(reply.error.reason) if reply.has_error() else _lacking(reply)
+        refusal = str(reply.error.reason) if reply.has_error() else _fault(reply)
         return Failure(self._names[node], refusal) if refusal else None
 
     def _sort(
@@ -194,7 +205,7 @@ def _objection(answer: Answer, check: Check) -> str | None:
         check(answer)
     except KeyError as error:
         return f"answer refused: it lacks {error}"
-    except (TypeError, ValueError) as error:
+    except FAULTS as error:
         return f"answer refused: {error}"
     return None
 
@@ -235,10 +246,15 @@ def to_record(values: Mapping[str, np.ndarray]) -> ArrayRecord:
     )
 
 
-def _lacking(reply: Message) -> str | None:
-    """Return which records a reply lacks, or None."""
-    lacking = [name for name in RECORDS if name not in reply.content]
-    return f"its answer lacks {', '.join(lacking)}" if lacking else None
+def _fault(reply: Message) -> str | None:
+    """Return why nothing of a reply is read, or None."""
+    try:
+        check_arrived(reply.content)
+        for record in reply.content.array_records.values():
+            numbers_of(record)
+    except (FederationError, PrivacyError) as error:
+        return str(error)
+    return None
 
 
 def _answer(site: str, reply: Message) -> Answer:
@@ -248,15 +264,8 @@ def _answer(site: str, reply: Message) -> Answer:
         site=site,
         facts=dict(content.config_records["facts"]),
         figures=dict(content.metric_records["figures"]),
-        sums=_numpy(arrays["sums"]),
-        model=_numpy(arrays["model"]) if "model" in arrays else {},
+        sums=numbers_of(arrays["sums"]),
+        model=numbers_of(arrays["model"]) if "model" in arrays else {},
         record=arrays.get("model"),
-        control=_numpy(arrays["control"]) if "control" in arrays else {},
+        control=numbers_of(arrays["control"]) if "control" in arrays else {},
     )
-
-
-def _numpy(record: ArrayRecord) -> dict[str, np.ndarray]:
-    return {
-        name: read_npy(value.data, dtype=value.dtype, shape=tuple(value.shape))
-        for name, value in record.items()
-    }

@@ -18,7 +18,7 @@ from server.components import common_components
 from server.groups import choose_groups
 from server.inbox import Failure, Inbox
 from server.inputs import choose_inputs
-from server.members import SPLITS, Member, read_member
+from server.members import SPLITS, Member, read_members
 from server.scaling import common_scale
 
 log = logging.getLogger("concord.server")
@@ -28,12 +28,15 @@ PUBLIC_RATE = 0.2
 """Events a patient-year that baselines start from where no site tells its counts."""
 
 
-def describe(inbox: Inbox, hoped: int = 0) -> tuple[list[Member], list[Failure]]:
+def describe(
+    inbox: Inbox, hoped: int = 0, bins: int | None = None
+) -> tuple[list[Member], list[Failure]]:
     """Return the sites that answered the opening question, and those that failed.
 
     Args:
         inbox: The way to the sites.
         hoped: Sites that would be good to have; see `Inbox.meet`.
+        bins: Time bins of the run; None = as many as each site sends.
 
     Raises:
         FederationError: No site can train, or no event was seen anywhere.
@@ -41,7 +44,10 @@ def describe(inbox: Inbox, hoped: int = 0) -> tuple[list[Member], list[Failure]]
     Source: own.
     """
     answers, failures = inbox.meet(hoped)
-    members = [read_member(answer) for answer in answers]
+    members, refused = read_members(answers, bins)
+    for failure in refused:
+        log.warning("%s: %s", failure.site, failure.reason)
+    failures = sorted([*failures, *refused], key=lambda failure: failure.site)
     if not any(member.trains for member in members):
         reasons = (
             "; ".join(f"{f.site}: {f.reason}" for f in failures) or "none has training patients"

@@ -56,7 +56,8 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
         check_loss(OBJECTIVES[config.objective.name], config.objective.name)
     inbox = Inbox(grid, config.federation)
     saved = _load(config) if config.resume else None
-    members, absent = describe(inbox, hoped=len(saved.agreement.data_hashes) if saved else 0)
+    hoped = len(saved.agreement.data_hashes) if saved else 0
+    members, absent = describe(inbox, hoped, config.evaluation.time_bins)
     check_strategy(config.federation, sum(member.trains for member in members))
     start = _resume(members, saved) if saved else _begin(inbox, members, config)
     refused = {failure.site for failure in start.agreement.refused}

@@ -28,7 +28,7 @@ from server.budgets import tell_reaudit
 from server.closing import network_of, shared_background
 from server.fitting import check_settings, objection
 from server.inbox import Answer, Failure, Inbox, request
-from server.members import Member, read_member
+from server.members import Member, read_members
 from server.result import SCHEMA_VERSION, by_split, told, versions
 from server.rounds import Company
 from server.scores import readable
@@ -106,9 +106,9 @@ def _open(grid: Grid, config: RunConfig, finished: FinishedModel) -> Revisit:
     """Meet the sites and leave out those whose data do not fit the model."""
     inbox = Inbox(grid, config.federation)
     answers, failures = inbox.meet()
-    members = [read_member(answer) for answer in answers]
+    members, refused = read_members(answers)
     found = [(member, objection(member, finished)) for member in members]
-    absent = [*failures, *(Failure(member.name, why) for member, why in found if why)]
+    absent = [*failures, *refused, *(Failure(member.name, why) for member, why in found if why)]
     fitting = [member for member, why in found if not why]
     if not fitting:
         raise _nobody(absent)

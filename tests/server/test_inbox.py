@@ -47,7 +47,7 @@ class Sites(Grid):
         if made is None or isinstance(made, str):
             return made and Message(Error(code=100, reason=made), reply_to=message)
         facts = ConfigRecord({"site": self.names[node]})
-        content = {"facts": facts, "figures": MetricRecord({"n": node}), "sums": ArrayRecord()}
+        content = {"facts": facts, "figures": MetricRecord({"steps": node}), "sums": ArrayRecord()}
         content = {**content, **made}
         held = {name: record for name, record in content.items() if record is not None}
         return Message(RecordDict(held), reply_to=message)
@@ -126,9 +126,15 @@ def test_an_answer_without_its_records_is_a_failure(record):
     assert record in failures[0].reason
 
 
-def test_two_sites_of_one_name_are_refused():
-    with pytest.raises(FederationError, match=r"name of its own, got 'lyon' more than once"):
-        inbox(Sites(names={1: "lyon", 2: "lyon", 3: "porto"})).meet()
+def test_two_sites_of_one_name_are_left_out():
+    box = inbox(Sites(names={3: "lyon", 5: "lyon", 9: "bergen"}))
+    answers, failures = box.meet()
+    assert [answer.site for answer in answers] == ["bergen"]
+    assert [failure.site for failure in failures] == ["lyon", "lyon"]
+    assert "must have a name of its own, got this one more than once" in failures[0].reason
+    box._grid.sent.clear()
+    box.ask("train", request({}), ["lyon", "bergen"], lambda _: None)
+    assert [node for node, *_ in box._grid.sent] == [9]
 
 
 def test_too_few_sites_are_named_with_the_rule():
