@@ -16,17 +16,45 @@ from typing import Any
 
 import torch
 
+from client import private_training
+from privacy.ledger import Ledger
 from simulations.cli import main
+
+MOMENTS: dict[str, tuple[Any, str]] = {
+    "halved": (os, "fsync"),
+    "renamed": (Path, "replace"),
+    "appended": (Ledger, "_append"),
+    "charged": (Ledger, "charge"),
+    "trained": (private_training, "take_steps"),
+    "kept": (Ledger, "keep_reply"),
+}
+"""What has just been done when a process is killed; `appended` is not yet committed."""
+
+
+def count_steps(path: str) -> None:
+    """Let this process write the site's name into a file before each noisy step it takes."""
+    real, log = private_training._gradient, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def counted(task: Any, *words: Any) -> Any:
+        gradient = real(task, *words)
+
+        def step(number: int) -> float | None:
+            os.write(log, f"{task.site.cohort.name}\n".encode())
+            return gradient(step=number)
+
+        return step
+
+    private_training._gradient = counted
 
 
 def die_at(moment: str, number: int) -> None:
-    """Let this process be killed in its n-th write, `halved` on disk or just `renamed`."""
-    home, name = {"halved": (os, "fsync"), "renamed": (Path, "replace")}[moment]
+    """Let this process be killed when it has done something for the n-th time."""
+    home, name = MOMENTS[moment]
     real: Callable[..., Any] = getattr(home, name)
     left = [number]
 
-    def deadly(*words: Any) -> object:
-        done = real(*words)
+    def deadly(*words: Any, **named: Any) -> object:
+        done = real(*words, **named)
         left[0] -= 1
         if not left[0]:
             if moment == "halved":
@@ -60,6 +88,8 @@ def become(order: dict[str, Any]) -> None:
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    if "steps" in order:
+        count_steps(order["steps"])
     if "moment" in order:
         die_at(order["moment"], order["number"])
     code = 70
