@@ -146,6 +146,7 @@ def _account(task: Task, ledger: Ledger, plan: PrivacyPlan) -> Answer:
         "run-epsilon": own.epsilon,
         "run-epsilon-rdp": own.epsilon_rdp,
         "max-epsilon": policy.max_epsilon,
+        "planned-epsilon": policy.epsilon,
         "delta": plan.delta,
         "noise-multiplier": plan.noise_multiplier,
         "max-grad-norm": plan.max_grad_norm,

@@ -16,7 +16,8 @@ STEM = "budget:"
 
 FIGURES = (
     "epsilon", "epsilon-rdp", "run-epsilon", "run-epsilon-rdp", "max-epsilon", "delta",
-    "noise-multiplier", "max-grad-norm", "sampling-rate", "public-size", "steps", "planned-steps",
+    "planned-epsilon", "noise-multiplier", "max-grad-norm", "sampling-rate", "public-size",
+    "steps", "planned-steps",
 )  # fmt: skip
 """Their names."""
 
@@ -94,15 +95,16 @@ def exact_releases(answer: Answer) -> list[str]:
 
 
 def say_budget(budgets: Sequence[Mapping[str, Any]]) -> str:
-    """Return the end of a round's line: the most that any site has spent, and what it has left.
+    """Return the end of a round's line: what was spent and is left where least is left.
 
     Source: own.
     """
     if not budgets:
         return ""
-    most = max(budgets, key=lambda one: one["epsilon"])
-    left = max(most["max_epsilon"] - most["epsilon"], 0.0)
-    return f"  epsilon {most['epsilon']:.2f}, {left:.2f} left ({most['name']})"
+    least = min(budgets, key=lambda one: one["max_epsilon"] - one["epsilon"])
+    left = max(least["max_epsilon"] - least["epsilon"], 0.0)
+    among = f", least of {len(budgets)}" if len(budgets) > 1 else ""
+    return f"  epsilon {least['epsilon']:.2f} spent, {left:.2f} left ({least['name']}{among})"
 
 
 def tell_privacy(

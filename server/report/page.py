@@ -8,6 +8,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 
 from server.report import words
 from server.report.alerts import alerts
+from server.report.budget import budget
 from server.report.card import card
 from server.report.interaction import interaction
 from server.report.markup import TEMPLATES
@@ -62,7 +63,7 @@ def render(result: Mapping[str, Any]) -> str:
         interaction=interaction(audit, result["model"]["modalities"]) if audit else None,
         alerts=alerts(result.get("alerts", ())), trace=trace(result),
         training=training(result), held_out=_held_out(result), lacks=_lacks(result),
-        not_interpretable=not_interpretable,
+        not_interpretable=not_interpretable, budget=budget(result), dash=words.DASH,
     )  # fmt: skip
 
 

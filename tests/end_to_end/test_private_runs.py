@@ -21,6 +21,7 @@ from privacy.ledger import Ledger
 from privacy.randomness import SystemRandomness
 from server.inbox import to_record
 from server.phases import conduct
+from server.report.page import render
 from server.schema import validate
 from server.summary import summarise
 from simulations.federation import InlineGrid
@@ -90,6 +91,15 @@ def test_a_second_run_composes_and_a_site_over_its_budget_leaves(twice):
     assert [record["answered"] for record in result["rounds"][1:]] == [["bergen", "lyon"]] * 2
     assert "Site porto left in round 1: Budget exhausted" in result["privacy"]["statement"]
     assert [entry.kind for entry in entries_of(state, "porto")] == ["charge"] * 2 + ["refusal"] * 2
+
+
+def test_the_report_shows_each_sites_budget_and_who_was_refused(twice):
+    _, _, [(first, _), (second, _)] = twice
+    assert site_of(first, "lyon")["planned_epsilon"] == 4.0
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", render(second)))
+    assert re.search(r"bergen 4\.000 of 4 \d\.\d{3} of 8 \d\.\d{3} 0\.01 [\d.]+ 1 1 4 of 4 0", page)
+    assert re.search(r"porto – – – – – – – – 2 ", page)
+    assert "porto took no part from round 1 on: Budget exhausted" in page
 
 
 def test_the_statement_names_what_left_outside_of_the_promise(twice):

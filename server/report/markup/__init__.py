@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from server.report.markup import (
     audit,
     audit_page,
+    budget,
     card,
     frame,
     macros,
@@ -24,6 +25,7 @@ TEMPLATES: Mapping[str, str] = {
     "macros": macros.TEMPLATE,
     "card": card.TEMPLATE,
     "sites": sites.TEMPLATE,
+    "budget": budget.TEMPLATE,
     "ranking": ranking.TEMPLATE,
     "survival": survival.TEMPLATE,
     "audit": audit.TEMPLATE,

@@ -4,6 +4,7 @@ TEMPLATE = """\
 {% extends "frame" %}
 {% block title %}{{ result.model.title }}: re-audit{% endblock %}
 {% block main %}
+{% import "macros" as draw %}
 <header id="card">
 <p class="kicker">Concord re-audit · {{ result.timings.created | moment }}</p>
 <h1>{{ result.model.title }} audited again</h1>
@@ -31,6 +32,10 @@ TEMPLATE = """\
 {% endfor %}
 </tbody>
 </table>
+<h3>Privacy</h3>
+<p>{{ result.privacy.statement }}</p>
+{% set ruled = result.sites | selectattr("disclosure", "defined") | selectattr("disclosure") %}
+<p class="small">{% for site in ruled %}{{ draw.rounding(site) }}{% endfor %}</p>
 {% if result.not_measured %}
 <h3>What was not measured</h3>
 <ul>

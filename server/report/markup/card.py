@@ -109,7 +109,9 @@ Figures of small sites come close to single persons; before you pass it on, thin
 <p>The run lists nothing. That is no proof that everything was measured.</p>
 {% endif %}
 </section>
-<nav aria-label="Sections"><a href="#sites">Sites</a> <a href="#ranking">Ranking</a>
+<nav aria-label="Sections"><a href="#sites">Sites</a>
+{% if budget is not none %}<a href="#privacy">Privacy budget</a>{% endif %}
+<a href="#ranking">Ranking</a>
 <a href="#survival">Survival</a> <a href="#audit">Use of the data</a>
 <a href="#rounds">Rounds</a> <a href="#technical">Technical record</a></nav>
 </header>

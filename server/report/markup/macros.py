@@ -53,6 +53,15 @@ TEMPLATE = """\
 {% endif %}
 {% endmacro %}
 
+{% macro rounding(site) %}
+{% set rules = site.disclosure %}
+{% if rules.round_counts_to > 1 %}
+Counts of {{ site.name }} are rounded to {{ rules.round_counts_to }} by its policy.
+{% elif rules.minimum_cell > 1 %}
+Counts of {{ site.name }} below {{ rules.minimum_cell }} are told as that by its policy.
+{% endif %}
+{% endmacro %}
+
 {% macro panel(chart, description) %}
 <svg viewBox="0 0 {{ chart.frame.width }} {{ chart.frame.height }}" role="img"
  aria-label="{{ description }}">

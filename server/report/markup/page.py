@@ -6,6 +6,7 @@ TEMPLATE = """\
 {% block main %}
 {% include "card" %}
 {% include "sites" %}
+{% include "budget" %}
 {% include "ranking" %}
 {% include "survival" %}
 {% include "audit" %}

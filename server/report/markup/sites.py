@@ -1,6 +1,7 @@
 """Who took part."""
 
 TEMPLATE = """\
+{% import "macros" as draw %}
 <section id="sites">
 <h2>Sites and patients</h2>
 <p>Each site divided its own patients at random into those to train on, those to choose the model
@@ -46,10 +47,8 @@ division. Each cell: <b>patients</b> <span class="muted">/ events</span>.</p>
 </tfoot>
 </table>
 </div>
-{% for site in result.sites if site.get("disclosure") %}
-<p class="small">Counts of {{ site.name }} are rounded to {{ site.disclosure.round_counts_to }}
-by its policy.</p>
-{% endfor %}
+{% set ruled = result.sites | selectattr("disclosure", "defined") | selectattr("disclosure") %}
+<p class="small">{% for site in ruled %}{{ draw.rounding(site) }}{% endfor %}</p>
 <p class="small">A patient who lacks one kind of data takes part all the same: the model puts a
 learned placeholder there.</p>
 </section>
