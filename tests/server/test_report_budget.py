@@ -29,7 +29,7 @@ def rows(*sites, failed=()):
 
 def test_spent_is_rounded_up_and_left_down():
     (row,) = rows(site("lyon", ACCOUNT))
-    # left: 3 - 2.00004 = 0.99996
+    # 3 less 2.00004 leaves 0.99996
     assert (row["run"], row["ever"], row["remains"]) == ("2.000 of 2", "2.001 of 3", "0.999")
     assert (row["delta"], row["noise"], row["clip"]) == ("0.001", "9.143", "0.5")
     assert (row["sampling"], row["steps"]) == ("0.2", "30 of 40")
