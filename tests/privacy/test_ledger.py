@@ -13,7 +13,7 @@ import pytest
 
 from privacy.accountant import epsilon_of
 from privacy.entries import Charge, Limit
-from privacy.errors import BudgetExhaustedError, LedgerError
+from privacy.errors import BudgetExhaustedError, LedgerError, PrivacyError
 from privacy.events import PrivacyEvent
 from privacy.heads import Head
 from privacy.ledger import Ledger
@@ -267,3 +267,12 @@ def edit(ledger, statement):
     database.commit()
     database.close()
     return found
+
+
+def test_a_run_takes_no_more_steps_than_the_policy_has(ledger):
+    limit = replace(LIMIT, run_steps=50)
+    for number in (1, 2):
+        ledger.charge(round_of(number), limit)
+    with pytest.raises(PrivacyError, match="at most the 50 steps .* got 50 taken and 25 more"):
+        ledger.charge(round_of(3), limit)
+    assert ledger.charge(round_of(1, run="run-2"), limit).kind == "charge"
