@@ -273,6 +273,6 @@ def test_a_run_takes_no_more_steps_than_the_policy_has(ledger):
     limit = replace(LIMIT, run_steps=50)
     for number in (1, 2):
         ledger.charge(round_of(number), limit)
-    with pytest.raises(PrivacyError, match="at most the 50 steps .* got 50 taken and 25 more"):
+    with pytest.raises(PrivacyError, match=r"at most the 50 steps .* got 50 taken and 25 more"):
         ledger.charge(round_of(3), limit)
     assert ledger.charge(round_of(1, run="run-2"), limit).kind == "charge"
