@@ -18,6 +18,9 @@ from privacy.releases import EXACT
 
 FILE = "policy.toml"
 
+UNREADABLE = f"The site's {FILE} cannot be used as it is; its log says why. Nothing was trained."
+"""What a coordinator is told of a policy that does not fit."""
+
 MODEL_CHANGE = 1.0
 """`allowed.model-change` of a site that names none, or has no policy."""
 
@@ -119,7 +122,7 @@ def read_policy(folder: Path) -> Policy | None:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{FILE} must be TOML, got '{error}'. Mend that line.") from None
+        raise _error(f"{FILE} must be TOML, got '{error}'. Mend that line.") from None
     values = dict(_values(tree))
     if "public_size" not in values:
         raise _wrong("cohort.public-size", "be the rounded number of patients", "nothing")
@@ -141,17 +144,21 @@ def _values(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             try:
                 yield key.replace("-", "_"), read(value)
             except PrivacyError as error:
-                raise ConfigError(f"{section}.{key} in {FILE}: {error}") from None
+                raise _error(f"{section}.{key} in {FILE}: {error}") from None
             except (TypeError, ValueError):
                 raise _wrong(f"{section}.{key}", rule, value) from None
 
 
 def _unknown(name: str, known: Iterable[str]) -> ConfigError:
-    return ConfigError(f"Key in {FILE} must be known, got '{name}'. {nearest(name, known)}")
+    return _error(f"Key in {FILE} must be known, got '{name}'. {nearest(name, known)}")
 
 
 def _wrong(name: str, rule: str, value: object) -> ConfigError:
-    return ConfigError(f"{name} in {FILE} must {rule}, got {value!r}. Change it.")
+    return _error(f"{name} in {FILE} must {rule}, got {value!r}. Change it.")
+
+
+def _error(message: str) -> ConfigError:
+    return ConfigError(message, public=UNREADABLE)
 
 
 def _whole(least: int) -> Callable[[object], int]:
