@@ -14,6 +14,7 @@ from client.app import app
 from client.policy import UNREADABLE
 from client.site import forget_sites
 from fusion.config import flatten
+from fusion.readers.cohort import read_cohort
 from privacy.ledger import Ledger
 from simulations.cli import main
 
@@ -121,16 +122,16 @@ def test_a_full_disk_trains_nothing(ask, tmp_path):
     assert not path.exists() or not Ledger(path).entries()
 
 
-def charge_another(ask, folder):
-    """Answer the request once, and forget the answer as the next run would."""
-    ask()
+def begin_ledger(folder):
+    """Make a ledger with one entry, which costs nothing."""
+    (folder / "state").mkdir()
     ledger = Ledger(folder / "state" / "ledger.sqlite")
-    ledger.keep_reply("another", 1, "m", b"")
+    ledger.accept_cohort(read_cohort(folder / "lyon").fingerprint)
     return ledger
 
 
 def test_a_ledger_that_may_only_be_read_trains_nothing(ask, tmp_path, monkeypatch):
-    charge_another(ask, tmp_path)
+    begin_ledger(tmp_path)
     real = Ledger._open
 
     @contextlib.contextmanager
@@ -146,7 +147,7 @@ def test_a_ledger_that_may_only_be_read_trains_nothing(ask, tmp_path, monkeypatc
 
 
 def test_a_clock_that_went_back_trains_nothing(ask, tmp_path, monkeypatch):
-    ledger = charge_another(ask, tmp_path)
+    ledger = begin_ledger(tmp_path)
     past = time.time() - 3600
     monkeypatch.setattr("privacy.ledger.time.time", lambda: past)
     reply, log = ask()
