@@ -2,11 +2,14 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from fusion.commands import assigned, run_command, to_json
+
+CLEAR = "\x1b[2J\x1b[H"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add_argument("--json", action="store_true", help="the result on stdout, as JSON")
     report.set_defaults(run=_report)
     _add_run(commands)
+    _add_watch(commands)
+    _add_start(commands)
     _add_audit(commands)
     _add_certificates(commands)
     _add_gate(commands)
@@ -33,6 +38,24 @@ def _add_run(commands) -> None:
     _add_way(parser)
     parser.add_argument("--json", action="store_true", help="the result on stdout, as JSON")
     parser.set_defaults(run=_run)
+
+
+def _add_watch(commands) -> None:
+    parser = commands.add_parser("watch", help="show a run on one screen until its end")
+    parser.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
+    parser.add_argument("--once", action="store_true", help="print it once and end")
+    parser.add_argument("--every", type=float, default=2.0, metavar="SECONDS")
+    parser.set_defaults(run=_watch)
+
+
+def _add_start(commands) -> None:
+    parser = commands.add_parser("start", help="serve SuperLink and gate, until interrupted")
+    parser.add_argument("--certificates", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--database", type=Path, required=True, metavar="FILE", help="Flower's")
+    parser.add_argument("--host", default="0.0.0.0", help="address that hospitals reach")
+    parser.add_argument("--port", type=int, default=9443, help="likewise (default: 9443)")
+    parser.add_argument("--superlink", type=int, default=8000, help="its port on loopback")
+    parser.set_defaults(run=_start)
 
 
 def _add_way(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +121,26 @@ def _run(parsed: argparse.Namespace) -> int:
     run_remotely(config, app=(parsed.app or SOURCE).absolute(), superlink=parsed.superlink)
     result, page = read_result(Path(config.out)), Path(config.out) / REPORT
     print(to_json(result) if parsed.json else f"{summarise(result)}\n\nReport: {page}")
+    return 0
+
+
+def _watch(parsed: argparse.Namespace) -> int:
+    from server.watch import is_over, screen
+
+    shown = sys.stdout.isatty() and not parsed.once
+    while True:
+        # a terminal's own words for: clear the screen, go to its corner
+        print(f"{CLEAR if shown else ''}{screen(parsed.folder)}", flush=True)
+        if parsed.once or is_over(parsed.folder):
+            return 0
+        time.sleep(parsed.every)
+
+
+def _start(parsed: argparse.Namespace) -> int:
+    from server.start import Desk, serve
+
+    words = ("certificates", "database", "host", "port", "superlink")
+    serve(Desk(**{word: getattr(parsed, word) for word in words}).programs())
     return 0
 
 
