@@ -1,4 +1,6 @@
+import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -10,6 +12,8 @@ import time
 from dataclasses import replace
 
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 from privacy.accountant import epsilon_of
 from privacy.entries import Charge, Limit
@@ -223,6 +227,47 @@ def test_two_writers_at_once_are_both_counted(ledger):
         writer.join()
     assert len(ledger.entries()) == 6
     assert ledger.spent(delta=1e-3).epsilon == pytest.approx(cost_of(6), rel=1e-9)
+
+
+def test_two_processes_at_once_are_both_counted(ledger):
+    children = []
+    for name in "ab":
+        child = os.fork()
+        if child == 0:  # no test goes on in here
+            try:
+                for number in range(3):
+                    ledger.charge(round_of(number, run=name), Limit(100.0, 1e-3))
+            finally:
+                os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    assert sorted(entry.body["run"] for entry in ledger.entries()) == ["a"] * 3 + ["b"] * 3
+    assert ledger.spent(delta=1e-3).epsilon == pytest.approx(cost_of(6), rel=1e-9)
+
+
+def true_cost_of_what_is_granted(ledger):
+    """Epsilon of all granted rounds by the closed form, whatever the ledger thinks it is."""
+    with contextlib.suppress(BudgetExhaustedError):
+        charge_rounds(ledger)
+    granted = sum(entry.kind == "charge" for entry in ledger.entries())
+    # 25 steps a round of noise 10: mu = sqrt(25 rounds) / 10
+    mu = math.sqrt(25 * granted) / 10
+
+    def excess(epsilon):  # Balle and Wang 2018
+        tail = norm.cdf(mu / 2 - epsilon / mu)
+        return tail - math.exp(epsilon) * norm.cdf(-mu / 2 - epsilon / mu) - LIMIT.delta
+
+    return brentq(excess, 0, 200)
+
+
+def test_granted_rounds_cost_no_more_than_the_limit_by_another_formula(ledger):
+    assert 2.3 < true_cost_of_what_is_granted(ledger) <= LIMIT.max_epsilon
+
+
+def test_an_accountant_that_starts_anew_each_round_is_caught(monkeypatch, ledger):
+    monkeypatch.setattr("privacy.ledger._events", lambda _: [])
+    assert true_cost_of_what_is_granted(ledger) > LIMIT.max_epsilon
 
 
 KILLED = """
