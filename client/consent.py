@@ -149,7 +149,7 @@ def told_hash(settings: Settings, cohort: Cohort, consent: Consent) -> str:
 
 
 def told_counts(
-    consent: Consent, counts: Mapping[str, np.ndarray], *, trains: bool
+    consent: Consent, counts: Mapping[str, np.ndarray], *, trains: bool, added: bool = False
 ) -> dict[str, np.ndarray]:
     """Return what a site tells of its patients' numbers.
 
@@ -160,11 +160,12 @@ def told_counts(
         consent: What the policy lets out.
         counts: The true ones.
         trains: Whether the site has training patients by its role.
+        added: Whether they are told inside a sum over sites only, so exactly.
 
     Source: own.
     """
     if consent.lets("counts"):
-        return _rounded(counts, consent.disclosure)
+        return _rounded(counts, OPEN if added else consent.disclosure)
     public = {name: np.zeros_like(value) for name, value in counts.items()}
     public["patients"][0] = consent.rules.public_size if trains else 0
     return public

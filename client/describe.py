@@ -38,8 +38,18 @@ def describe(settings: Settings) -> Answer:
         "tables": list(cohort.tables),
     }
     facts |= {**features, **consent.exact("counts"), **consent.disclosure.to_facts()}
-    counts = _counts(site, settings.run)
-    return Answer(facts=facts, sums=told_counts(consent, counts, trains=cohort.role == "train"))
+    counts, added = _counts(site, settings.run), settings.run.privacy.secure_aggregation
+    trains = cohort.role == "train"
+    return Answer(facts=facts, sums=told_counts(consent, counts, trains=trains, added=added))
+
+
+def uncounted(answer: Answer) -> Answer:
+    """Return what `describe` tells without the counts, but for whether there is whom to train on.
+
+    Source: own.
+    """
+    trains = answer.facts["role"] == "train" and bool(answer.sums["patients"][0] > 1)
+    return Answer(facts={**answer.facts, "trains": trains})
 
 
 def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:

@@ -10,7 +10,7 @@ from client.settings import STATE
 from client.site_log import FILE, SiteLog
 from privacy.mods import size_of
 
-ARRAYS = ("model", "control")
+WHOLE = ("model", "control", "masked", "secure")
 """Records of a reply that are one release each; of the others, every name is one."""
 
 
@@ -68,5 +68,5 @@ def _released(reply: Message) -> list[str]:
     """Return the stems of all names that leave."""
     names = set[str]()
     for record, held in reply.content.items():
-        names |= {record} if record in ARRAYS else {name.partition(":")[0] for name in held}
+        names |= {record} if record in WHOLE else {name.partition(":")[0] for name in held}
     return sorted(names)

@@ -21,6 +21,10 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "query.describe": (),
     "query.scaling": ("tables", "clinical", "features", "slides"),
     "query.components": ("tables", "clinical", "features", "slides", "components", "scaling"),
+    "query.counts": (),
+    "query.keys": (),
+    "query.shares": (),
+    "query.unmask": (),
     "train": (*_MODEL, *_YARDSTICK, "round", "audit"),
     "query.reference": (*_MODEL, *_YARDSTICK),
     "evaluate": (*_MODEL, *_YARDSTICK, "split", "audit"),
@@ -53,6 +57,20 @@ WORDS: Mapping[str, type] = {
 RECORDS = ("model", "arrays", "correction")
 """Records of arrays that a question may hold, beside its words in `request`."""
 
+SECURE = "secure"
+"""Record of what belongs to a secure sum."""
+
+SECURE_WORDS: Mapping[str, type] = {
+    "number": int,
+    "sites": str,
+    "adverts": bytes,
+    "sealed": bytes,
+    "survivors": str,
+    "next-sites": str,
+    "next-adverts": bytes,
+}
+"""Its words: a number, and lists of the others' kind."""
+
 _RUN = re.compile(r"([0-9a-f]{32})?")
 
 SPLITS = ("train", "validation", "test")
@@ -76,9 +94,10 @@ def check_questions(message: Message, context: Context, call_next: ClientAppCall
     """
     check_size(size_of(message.content))
     check_words(message.metadata.message_type, words_of(message.content))
-    unknown = set(message.content) - {"request", *RECORDS}
+    unknown = set(message.content) - {"request", SECURE, *RECORDS}
     if unknown:
         raise _wrong("Records of a question", f"be known: request, {', '.join(RECORDS)}", unknown)
+    check_secure(message.content.config_records.get(SECURE, {}))
     for record in RECORDS:
         arrays_of(message.content, record)
     return call_next(message, context)
@@ -137,6 +156,25 @@ def check_words(question: str, words: Mapping[str, Any]) -> None:
         raise _wrong("'run'", "be empty or 32 hexadecimal digits", words["run"])
     if words.get("split", "test") not in SPLITS:
         raise _wrong("'split'", f"be one of {', '.join(SPLITS)}", words["split"])
+
+
+def check_secure(words: Mapping[str, Any]) -> None:
+    """Raise unless the words of a secure sum are known and of their kind.
+
+    Raises:
+        PrivacyError: One is not, or the sum's number is missing.
+
+    Source: own.
+    """
+    if words and not _is(words.get("number"), int):
+        raise _wrong("A secure sum", "have a number", words.get("number"))
+    for name, value in words.items():
+        kind = SECURE_WORDS.get(name)
+        if kind is None:
+            raise _wrong("Words of a secure sum", "be known", name)
+        several = isinstance(value, list) and all(_is(one, kind) for one in value)
+        if name != "number" and not several:
+            raise _wrong(f"'{name}'", f"be a list of kind {kind.__name__}", value)
 
 
 def _is(value: object, kind: type) -> bool:

@@ -25,6 +25,8 @@ class Answer:
         sums: Mergeable sums over patients.
         model: Weights, or none.
         control: Mean gradient, or none.
+        masked: Words of a secure sum, or none.
+        secure: Public keys and sealed shares of a secure sum.
 
     Source: own.
     """
@@ -34,6 +36,8 @@ class Answer:
     sums: Mapping[str, np.ndarray] = field(default_factory=dict)
     model: Mapping[str, np.ndarray] | None = None
     control: Mapping[str, np.ndarray] | None = None
+    masked: np.ndarray | None = None
+    secure: Mapping[str, str | bytes | list[bytes]] | None = None
 
     def beside(self, other: "Answer") -> "Answer":
         """Return both answers in one; lists of names among the facts are joined."""
@@ -85,8 +89,8 @@ def reply(message: Message, answer: Answer) -> Message:
         answer: What leaves the site.
 
     Returns:
-        A message with the records `facts`, `figures`, `sums` and, where there are, `model` and
-        `control`.
+        A message with the records `facts`, `figures`, `sums` and, where there are, `model`,
+        `control`, `masked` and `secure`.
 
     Raises:
         PrivacyError: A name is not on the list of releases, or the answer is too large.
@@ -103,10 +107,15 @@ def reply(message: Message, answer: Answer) -> Message:
             "sums": arrays(answer.sums),
         }
     )
-    for name, values in (("model", answer.model), ("control", answer.control)):
+    masked = None if answer.masked is None else {"words": answer.masked}
+    kinds = {"model": answer.model, "control": answer.control, "masked": masked}
+    for name, values in kinds.items():
         if values is not None:
             check_releases([name])
             content[name] = arrays(values)
+    if answer.secure is not None:
+        check_releases(f"secure:{name}" for name in answer.secure)
+        content["secure"] = ConfigRecord(dict(answer.secure))
     check_size(size_of(content))
     return Message(content, reply_to=message)
 

@@ -28,6 +28,8 @@ class Settings:
         state: Folder for what the site keeps of a run, named like `folder`; None = `.concord` in
             the site's own.
         simulated: Whether coordinator and site are one machine, by the site's own node config.
+        key: The site's private key, for secure sums; named like `folder`.
+        peers: Folder of the other sites' public keys, likewise.
 
     Source: own.
     """
@@ -37,6 +39,8 @@ class Settings:
     run_id: int
     state: Path | None = None
     simulated: bool = False
+    key: Path | None = None
+    peers: Path | None = None
 
     @property
     def kept(self) -> Path:
@@ -66,7 +70,9 @@ def read_settings(context: Context) -> Settings:
     folder = _folder(context, run)
     node = context.node_config
     simulated = bool(node.get("simulated", "site" not in node))
-    return Settings(folder, run, context.run_id, _state(context, run, folder), simulated)
+    state = _state(context, run, folder)
+    key, peers = (Path(str(node[name])) if name in node else None for name in ("key", "peers"))
+    return Settings(folder, run, context.run_id, state, simulated, key, peers)
 
 
 def simulated_state(out: Path, folder: Path) -> Path:

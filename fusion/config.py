@@ -28,6 +28,7 @@ from fusion.sections import (
     SplitConfig,
     TrainingConfig,
 )
+from fusion.secure_settings import check_secure
 
 Scalar: TypeAlias = str | int | float | bool
 
@@ -101,18 +102,17 @@ AT_LEAST: Mapping[str, float] = {
     "model.tokens": 1, "model.width": 1, "model.hidden": 1, "model.heads": 1, "model.rank": 1,
     "model.dropout": 0, "model.input-dropout": 0, "model.patch-tokens": 1, "model.consistency": 0,
     "data.max-patches": 1, "data.clip": 0,
-    "split.validation": 0, "split.test": 0,
-    "objective.intervals": 1,
+    "split.validation": 0, "split.test": 0, "objective.intervals": 1,
     "training.local-steps": 1, "training.batch-patients": 0, "training.micro-batch": 1,
     "training.momentum": 0, "training.lr": 0, "training.weight-decay": 0, "training.l1": 0,
     "federation.proximal-mu": 0, "federation.server-lr": 0, "federation.trim": 0,
     "federation.byzantine": 0, "federation.quorum": 1, "federation.attempts": 1,
-    "federation.expected-sites": 0, "federation.wait-seconds": 0,
-    "federation.deadline-seconds": 0.1,
-    "evaluation.time-step": 30, "evaluation.time-bins": 2, "evaluation.risk-bins": 2,
-    "audit.every": 0, "audit.donors": 2, "audit.bootstrap": 0, "audit.clip": 0,
-    "alerts.collapse-below": 0, "alerts.divergence-above": 0, "alerts.interaction-above": 0,
-    "alerts.growth-above": 0, "alerts.gain-below": 0, "alerts.redundancy-above": 0,
+    "federation.expected-sites": 0, "federation.wait-seconds": 0, "privacy.max-update-norm": 0,
+    "federation.deadline-seconds": 0.1, "evaluation.time-step": 30, "evaluation.time-bins": 2,
+    "evaluation.risk-bins": 2, "audit.every": 0, "audit.donors": 2, "audit.bootstrap": 0,
+    "audit.clip": 0, "alerts.collapse-below": 0, "alerts.divergence-above": 0,
+    "alerts.interaction-above": 0, "alerts.growth-above": 0, "alerts.gain-below": 0,
+    "alerts.redundancy-above": 0,
 }  # fmt: skip
 """Smallest value of each number."""
 
@@ -250,6 +250,7 @@ def check(config: RunConfig) -> None:
     sizes(config.model.layers, "model.layers")
     check_modalities(config.data)
     check_private(flat)
+    check_secure(flat)
 
 
 def _check_numbers(flat: Mapping[str, Any]) -> None:

@@ -148,6 +148,10 @@ class PrivacyConfig:
     engine: str = "factored"
     """How gradients of single patients are had: `factored` (torch.func, linear layers in factors),
     `functional` (torch.func alone) or `hooks` (Opacus)."""
+    secure_aggregation: bool = False
+    """Whether the coordinator learns sums over three sites or more only, of updates and tallies."""
+    max_update_norm: float = 0.0
+    """Longest change that a site lets into a secure sum; a longer one is shortened; 0 = any."""
 
     @property
     def private(self) -> bool:

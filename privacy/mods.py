@@ -59,4 +59,6 @@ def _bytes(value: object) -> int:
         return len(value.data)
     if isinstance(value, list):
         return sum(map(_bytes, value))
+    if isinstance(value, bytes):
+        return len(value)
     return len(value.encode()) if isinstance(value, str) else 8

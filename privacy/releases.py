@@ -13,19 +13,20 @@ class Release:
 
     Attributes:
         kind: `model` (weights), `sums` (mergeable sums over patients), `figure` (one number for
-            one site) or `fact` (about the folder, not about a patient).
+            one site), `fact` (about the folder or the run, not about a patient) or `masked`.
         says: What it is, for a privacy officer.
 
     Source: own.
     """
 
-    kind: Literal["model", "sums", "figure", "fact"]
+    kind: Literal["model", "sums", "figure", "fact", "masked"]
     says: str
 
 
 RELEASES: Mapping[str, Release] = {
     "site": Release("fact", "Name of the site."),
     "role": Release("fact", "Whether the site trains or only evaluates."),
+    "trains": Release("fact", "Whether it has training patients, two or more."),
     "encoder": Release("fact", "Name of the slide feature encoder."),
     "feature-width": Release("fact", "Features of a patch."),
     "tables": Release("fact", "Names of the omics tables."),
@@ -44,7 +45,7 @@ RELEASES: Mapping[str, Release] = {
     "model": Release("model", "Weights after local training."),
     "control": Release("model", "Mean gradient of the round, SCAFFOLD's control variate."),
     "num-examples": Release("sums", "Weight of the update: training patients or events."),
-    "steps": Release("figure", "Optimiser steps taken."),
+    "steps": Release("fact", "Optimiser steps taken, the same whoever the patients are."),
     "train-loss": Release("figure", "Mean training loss of the round."),
     "risk-set": Release(
         "sums",
@@ -70,9 +71,7 @@ RELEASES: Mapping[str, Release] = {
         "if it audits more patients than there are repeats; nothing formal bounds what they tell.",
     ),
     "not-resampled": Release("fact", "Why the site sent no replicates of its audit."),
-    "budget": Release(
-        "figure", "What policy and ledger say: epsilon spent and left, noise, steps."
-    ),
+    "budget": Release("fact", "What policy and ledger say: epsilon spent and left, noise, steps."),
     "disclosure": Release(
         "fact", "Fewest patients, events and patients in a cell that the site shows; its rounding."
     ),
@@ -80,6 +79,13 @@ RELEASES: Mapping[str, Release] = {
     "exact-releases": Release("fact", "Which sums without noise the site's policy lets out."),
     "donors": Release("figure", "Training patients who stood in for hidden modalities."),
     "not-audited": Release("fact", "Why the site sent no audit."),
+    "within": Release(
+        "sums", "Rightly ordered and comparable pairs within the site, and their squared error."
+    ),
+    "masked": Release("masked", "The site's part of a secure sum, under masks."),
+    "secure": Release(
+        "fact", "Public keys, sealed shares and names of a secure sum, all made by chance."
+    ),
 }
 """Name of a release to what it is. A name with a suffix after ':' belongs to its stem."""
 
@@ -94,6 +100,28 @@ EXACT: Mapping[str, str] = {
     "audit": "interaction sums of the patients of a split",
 }
 """Sums without noise that a policy may let out of a private run, outside of its promise."""
+
+
+def leaves(name: str) -> Literal["summed", "per-site", "clear"]:
+    """Return how a release leaves a site of a run with secure aggregation.
+
+    Args:
+        name: On the list; `stem:suffix` counts as `stem`.
+
+    Returns:
+        `summed`: only inside a sum over three sites or more. `per-site`: not at all, as it is a
+        figure of one site's patients. `clear`: as it is, for it says nothing of a patient.
+
+    Raises:
+        PrivacyError: The name is not on the list.
+
+    Source: own.
+    """
+    check_releases([name])
+    kind = RELEASES[name.partition(":")[0]].kind
+    if kind in ("model", "sums"):
+        return "summed"
+    return "per-site" if kind == "figure" else "clear"
 
 
 def check_releases(names: Iterable[str]) -> None:

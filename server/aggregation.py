@@ -101,7 +101,7 @@ class Aggregator:
 
     def enough(self, answers: Sequence[Answer]) -> bool:
         """Return whether so many updates may change the model."""
-        few = len(answers) < self._config.quorum
+        few = sum(len(answer.parts) for answer in answers) < self._config.quorum
         return not few and len(_weighty(answers)) >= fewest(self._config)
 
     def corrections(self, current: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:

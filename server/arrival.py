@@ -15,12 +15,12 @@ NEEDED = ("facts", "figures", "sums")
 
 KINDS: dict[str, type] = {
     "facts": ConfigRecord, "figures": MetricRecord, "sums": ArrayRecord, "model": ArrayRecord,
-    "control": ArrayRecord,
+    "control": ArrayRecord, "masked": ArrayRecord, "secure": ConfigRecord,
 }  # fmt: skip
 """Records that an answer may hold, and Flower's type of each."""
 
 RELEASED: dict[str, tuple[str, ...]] = {
-    "facts": ("fact",), "figures": ("figure", "sums"), "sums": ("sums", "figure"),
+    "facts": ("fact",), "figures": ("figure", "sums", "fact"), "sums": ("sums", "figure"),
 }  # fmt: skip
 """Kinds of release that belong into a record whose entries are releases."""
 

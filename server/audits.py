@@ -25,6 +25,9 @@ COMPARABLE = (
 )
 """What a reader must know of a background that is each site's own."""
 
+ADDED = "known inside a sum over all sites only"
+"""Why no single site has figures with secure aggregation."""
+
 Tallies = Mapping[str, AuditTally]
 """By site."""
 
@@ -188,8 +191,10 @@ def collect(answers: Sequence[Answer], modalities: tuple[str, ...], number: int 
             tallies.setdefault(release, {})[answer.site] = tally
     patients = {site: tally.count for site, tally in tallies.get(AUDIT, {}).items()}
     kept = suppressed(answers, disclosure.AUDIT, patients)
-    refused = {a.site: str(a.facts["not-audited"]) for a in answers if "not-audited" in a.facts}
-    if is_alone(kept, patients):
+    kept |= {answer.site: ADDED for answer in answers if answer.added}
+    alone = [part for answer in answers for part in answer.parts]
+    refused = {a.site: str(a.facts["not-audited"]) for a in alone if "not-audited" in a.facts}
+    if is_alone(kept, patients) and not any(answer.added for answer in answers):
         return Audit({}, refused | dict.fromkeys(patients, ALONE), {})
     return Audit(
         tallies,

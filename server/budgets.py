@@ -61,8 +61,9 @@ def with_budget(check: Check, config: RunConfig) -> Check:
 
     def checked(answer: Answer) -> None:
         check(answer)
-        for name in FIGURES if config.privacy.private else ():
-            value = answer.figures.get(STEM + name)
+        told = [(name, part) for part in answer.parts for name in FIGURES]
+        for name, part in told if config.privacy.private else ():
+            value = part.figures.get(STEM + name)
             if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
                 raise FederationError(
                     f"A private update must tell its {name}, got {str(value)[:25]}. "
@@ -81,7 +82,7 @@ def told_budgets(answers: Iterable[Answer]) -> list[dict[str, Any]]:
         {"name": answer.site}
         | {_key(name): float(answer.figures[STEM + name]) for name in FIGURES}
         | {"exact_releases": exact_releases(answer)}
-        for answer in answers
+        for answer in (part for one in answers for part in one.parts)
         if STEM + FIGURES[0] in answer.figures
     ]
 

@@ -89,7 +89,7 @@ def refer(company: Company, progress: Progress) -> Reference:
             f"At least one site must answer with its reference sums, got none of {len(failures)}. "
             "Resume the run when sites are back."
         )
-    censoring = training_counts(company.members, company.config).censoring_curve(CENSORING_SOURCE)
+    censoring = training_counts([company.census], company.config).censoring_curve(CENSORING_SOURCE)
     baseline = _baseline(answers, plain)
     yardstick = replace(
         _risk_bins(company, answers),

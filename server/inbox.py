@@ -42,6 +42,9 @@ class Answer:
         model: Weights, empty if it sent none.
         record: The same as they came, for Flower's strategy.
         control: SCAFFOLD's control variate, empty if it sent none.
+        masked: Words of a secure sum, if it sent some.
+        secure: What it says of that sum.
+        added: The sites' own answers, where this one is their sum.
 
     Source: own.
     """
@@ -53,6 +56,14 @@ class Answer:
     model: Mapping[str, np.ndarray]
     record: ArrayRecord | None = None
     control: Mapping[str, np.ndarray] = field(default_factory=dict)
+    masked: np.ndarray | None = None
+    secure: Mapping[str, Any] = field(default_factory=dict)
+    added: tuple["Answer", ...] = ()
+
+    @property
+    def parts(self) -> tuple["Answer", ...]:
+        """The answers of single sites behind this one: itself, unless it is a sum."""
+        return self.added or (self,)
 
 
 Check: TypeAlias = Callable[[Answer], None]
@@ -144,7 +155,7 @@ class Inbox:
         sent = {node: contents[name] for node, name in named.items() if name in contents}
         nodes = list(sent)
         answers, failures = self._sort(self._send(kind, sent), nodes)
-        found = [(answer, _objection(answer, check)) for answer in answers]
+        found = [(answer, objection(answer, check)) for answer in answers]
         refused = [Failure(answer.site, told) for answer, told in found if told]
         for failure in refused:
             log.warning("%s: %s", failure.site, failure.reason)
@@ -199,8 +210,11 @@ class Inbox:
         return sorted(answers, key=lambda a: a.site), sorted(failures, key=lambda f: f.site)
 
 
-def _objection(answer: Answer, check: Check) -> str | None:
-    """Return why `check` refuses an answer, or None."""
+def objection(answer: Answer, check: Check) -> str | None:
+    """Return why `check` refuses an answer, or None.
+
+    Source: own.
+    """
     try:
         check(answer)
     except KeyError as error:
@@ -268,4 +282,6 @@ def _answer(site: str, reply: Message) -> Answer:
         model=numbers_of(arrays["model"]) if "model" in arrays else {},
         record=arrays.get("model"),
         control=numbers_of(arrays["control"]) if "control" in arrays else {},
+        masked=numbers_of(arrays["masked"])["words"] if "masked" in arrays else None,
+        secure=dict(content.config_records.get("secure", {})),
     )

@@ -29,7 +29,8 @@ class Member:
     Attributes:
         name: The site's name.
         role: `train` or `evaluate-only`.
-        patients: In train, validation and test, as the site tells them: with a policy rounded.
+        patients: In train, validation and test, as the site tells them: with a policy rounded;
+            empty, like the others, where counts are told in a sum over all sites only.
         events: Likewise.
         missing: Patients who lack something, in the order of `fusion.modalities.lacks`.
         outcomes: Training patients by time bin and event, as `OutcomeCounts`.
@@ -49,7 +50,8 @@ class Member:
     @property
     def trains(self) -> bool:
         """Whether the site has patients to train on; a lone one would show through every sum."""
-        return self.role == "train" and self.patients[0] > 1
+        told = self.patients[0] > 1 if self.patients else bool(self.facts.get("trains", False))
+        return self.role == "train" and told
 
     @property
     def fingerprint(self) -> str:
@@ -67,7 +69,25 @@ class Member:
     @property
     def counted(self) -> bool:
         """Whether it told true numbers; in a private run a policy may keep them."""
-        return "counts" in self.facts.get("exact-releases", ["counts"])
+        told = "counts" in self.facts.get("exact-releases", ["counts"])
+        return told and bool(self.patients)
+
+
+@dataclass(frozen=True, eq=False)
+class Census:
+    """Counts of patients, of one site or of several, as in `Member`.
+
+    Source: own.
+    """
+
+    patients: tuple[int, ...]
+    events: tuple[int, ...]
+    missing: tuple[int, ...]
+    outcomes: np.ndarray
+
+
+NOBODY = Census((), (), (), np.zeros(0))
+"""Counts of a site that tells none of itself."""
 
 
 def read_member(answer: Answer, bins: int | None = None) -> Member:
@@ -83,20 +103,34 @@ def read_member(answer: Answer, bins: int | None = None) -> Member:
 
     Source: own.
     """
-    facts, outcomes = answer.facts, answer.sums["outcome-histogram"]
+    facts = answer.facts
     _check_facts(facts)
+    told = NOBODY if "trains" in facts else read_census(answer, bins)
+    return Member(name=answer.site, role=facts["role"], facts=dict(facts), **vars(told))
+
+
+def read_census(answer: Answer, bins: int | None = None) -> Census:
+    """Return the counts in an answer, of one site or of all.
+
+    Args:
+        answer: A site's, or a sum of sites'.
+        bins: As in `read_member`.
+
+    Raises:
+        FederationError: One is not what the question asks for.
+
+    Source: own.
+    """
+    outcomes = answer.sums["outcome-histogram"]
     if outcomes.ndim != 3 or outcomes.shape[0] != (len(outcomes) if bins is None else bins + 1):
         raise _wrong("Outcomes", f"fit {bins} time bins", f"shape {outcomes.shape}")
     if outcomes.shape[1:] != (2, 2) or not np.isfinite(outcomes).all():
         raise _wrong("Outcomes", "be counts by time, event and risk", f"shape {outcomes.shape}")
-    return Member(
-        name=answer.site,
-        role=facts["role"],
+    return Census(
         patients=_counts(answer, "patients", len(SPLITS)),
         events=_counts(answer, "events", len(SPLITS)),
         missing=_counts(answer, "missing", None),
         outcomes=outcomes,
-        facts=dict(facts),
     )
 
 
@@ -116,6 +150,19 @@ def read_members(
         except (FederationError, PrivacyError) as error:
             refused.append(Failure(answer.site, f"description refused: {error}"))
     return members, refused
+
+
+def add_up(members: Sequence[Member]) -> Census:
+    """Return the counts of sites that told theirs.
+
+    Source: own.
+    """
+    patients, events, missing = (
+        tuple(map(sum, zip(*(getattr(one, name) for one in members), strict=True)))
+        for name in ("patients", "events", "missing")
+    )
+    outcomes = np.sum([one.outcomes for one in members], axis=0)
+    return Census(patients, events, missing, outcomes)
 
 
 def _counts(answer: Answer, name: str, number: int | None) -> tuple[int, ...]:

@@ -16,9 +16,9 @@ from fusion.survival.tallies import OutcomeCounts
 from fusion.training.plan import Plan
 from server.components import common_components
 from server.groups import choose_groups
-from server.inbox import Failure, Inbox
+from server.inbox import Answer, Failure, Inbox, request
 from server.inputs import choose_inputs
-from server.members import SPLITS, Member, read_members
+from server.members import SPLITS, Census, Member, add_up, read_census, read_members
 from server.scaling import common_scale
 
 log = logging.getLogger("concord.server")
@@ -57,16 +57,53 @@ def describe(
             f"({reasons}). Run `concord-site doctor` at each site."
         )
     counted = [member for member in members if member.counted]
-    if counted == members and not sum(member.events[0] for member in members):
-        raise FederationError(
-            f"The federation must have at least one event to train on, got 0 among "
-            f"{sum(m.patients[0] for m in members)} training patients. Add sites or follow-up."
-        )
+    if counted == members:
+        _check_events(add_up(members))
     for member in counted:
         for split, patients, events in zip(SPLITS, member.patients, member.events, strict=True):
             if patients and not events:
                 log.warning("%s has no event among %d %s patients", member.name, patients, split)
     return members, failures
+
+
+def take_census(inbox: Inbox, members: Sequence[Member], bins: int | None = None) -> Census:
+    """Return the counts of all sites, asked for as a sum where no site tells its own.
+
+    Args:
+        inbox: The way to the sites.
+        members: The sites.
+        bins: As in `describe`.
+
+    Raises:
+        FederationError: The sum could not be had, or no event was seen anywhere.
+
+    Source: own.
+    """
+    if all(member.patients for member in members):
+        return add_up(members)
+    names = [member.name for member in members]
+
+    def check(answer: Answer) -> None:
+        read_census(answer, bins)
+
+    answers, failures = inbox.ask("query.counts", request({}), names, check)
+    if not answers:
+        reasons = "; ".join(f"{f.site}: {f.reason}" for f in failures)
+        raise FederationError(
+            f"The sites' counts must come as one sum over them, got none ({reasons}). Mend what "
+            "the sites report and start anew."
+        )
+    census = read_census(answers[0], bins)
+    _check_events(census)
+    return census
+
+
+def _check_events(census: Census) -> None:
+    if not census.events[0]:
+        raise FederationError(
+            f"The federation must have at least one event to train on, got 0 among "
+            f"{census.patients[0]} training patients. Add sites or follow-up."
+        )
 
 
 @dataclass(frozen=True)
@@ -106,8 +143,16 @@ class Agreement:
         return cls(**{**plain, "plan": Plan.from_text(plain["plan"]), "refused": refused})
 
 
-def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreement:
+def agree(
+    inbox: Inbox, members: Sequence[Member], config: RunConfig, census: Census | None = None
+) -> Agreement:
     """Return the plan of the run: names in common, scaling, time intervals.
+
+    Args:
+        inbox: The way to the sites.
+        members: The sites.
+        config: The run's settings.
+        census: Of all sites together; added up from what they told of themselves, if None.
 
     Raises:
         FederationError: The sites have different encoders, or no gene in common.
@@ -122,7 +167,7 @@ def agree(inbox: Inbox, members: Sequence[Member], config: RunConfig) -> Agreeme
     left = {failure.site for failure in scaled.failures}
     sites = [name for name in sites if name not in left]
     found = common_components(inbox, sites, config, inputs, scaled.scaling)
-    edges, rates = _intervals(members, config)
+    edges, rates = _intervals([census or add_up(members)], config)
     plan = Plan(
         modalities=inputs.modalities,
         encoder=inputs.encoder,
@@ -164,9 +209,9 @@ def _say(plan: Plan, dropped: int) -> None:
 
 
 def _intervals(
-    members: Sequence[Member], config: RunConfig
+    counted: Sequence[Census], config: RunConfig
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    counts = training_counts(members, config)
+    counts = training_counts(counted, config)
     outcomes = counts.counts[1:].sum(axis=2).astype(np.float64)
     edges = counts.time_grid.edges
     if not outcomes.sum() and not config.objective.cuts:
@@ -186,11 +231,11 @@ def _intervals(
     return intervals.edges, tuple(rates.tolist())
 
 
-def training_counts(members: Sequence[Member], config: RunConfig) -> OutcomeCounts:
-    """Return all training patients by time bin and event.
+def training_counts(counted: Sequence[Member | Census], config: RunConfig) -> OutcomeCounts:
+    """Return all training patients by time bin and event, of those who were counted.
 
     Source: own.
     """
     grid = TimeGrid(config.evaluation.time_step, config.evaluation.time_bins)
-    total = np.sum([member.outcomes for member in members], axis=0)
+    total = np.sum([one.outcomes for one in counted], axis=0)
     return OutcomeCounts.from_array(total, time_grid=grid, risk_grid=RiskGrid(0.0, 1.0, 2))

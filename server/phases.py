@@ -18,11 +18,12 @@ from privacy.compatibility import check_loss
 from server.aggregation import Aggregator, check_strategy
 from server.closing import refer, test
 from server.inbox import Failure, Inbox
-from server.members import Member
-from server.opening import Agreement, agree, describe
+from server.members import Census, Member
+from server.opening import Agreement, agree, describe, take_census
 from server.progress import Progress, check_unchanged, load_progress
 from server.result import Story, tell
 from server.rounds import Company, first_record, last_validation, one_round
+from server.secure_sums import open_inbox
 
 log = logging.getLogger("concord.server")
 
@@ -54,15 +55,16 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     folder, started = Path(config.out), time.monotonic()
     if config.privacy.private:
         check_loss(OBJECTIVES[config.objective.name], config.objective.name)
-    inbox = Inbox(grid, config.federation)
+    inbox = open_inbox(grid, config)
     saved = _load(config) if config.resume else None
     hoped = len(saved.agreement.data_hashes) if saved else 0
     members, absent = describe(inbox, hoped, config.evaluation.time_bins)
+    census = take_census(inbox, members, config.evaluation.time_bins)
     check_strategy(config.federation, sum(member.trains for member in members))
-    start = _resume(members, saved) if saved else _begin(inbox, members, config)
+    start = _resume(members, saved) if saved else _begin(inbox, members, census, config)
     refused = {failure.site for failure in start.agreement.refused}
     taking_part = [member for member in members if member.name not in refused]
-    company = Company(inbox, taking_part, start.agreement.plan, config, start.gone)
+    company = Company(inbox, taking_part, start.agreement.plan, config, census, start.gone)
     aggregator = Aggregator(
         config.federation, parameters=company.parameters, weights=company.weights
     )
@@ -87,8 +89,8 @@ class _Start:
     gone: tuple[Failure, ...] = ()
 
 
-def _begin(inbox: Inbox, members: list[Member], config: RunConfig) -> _Start:
-    agreement = agree(inbox, members, config)
+def _begin(inbox: Inbox, members: list[Member], census: Census, config: RunConfig) -> _Start:
+    agreement = agree(inbox, members, config, census)
     network = build_network(agreement.plan, config)
     own = head_names(network, config)
     named = own or config.privacy.private

@@ -19,19 +19,21 @@ from fusion.config import RunConfig
 from fusion.errors import FederationError
 from fusion.interaction.background import EmbeddingSums
 from fusion.masking import EMBEDDING_MEAN
-from fusion.modalities import lacks
 from fusion.models.build import MODELS
 from fusion.training.finished import FinishedModel, read_finished
 from server.alerts import find_alerts
 from server.audits import Audit, collect
 from server.budgets import tell_reaudit
 from server.closing import network_of, shared_background
+from server.counts import counts_of
 from server.fitting import check_settings, objection
-from server.inbox import Answer, Failure, Inbox, request
+from server.inbox import Answer, Failure, request
 from server.members import Member, read_members
-from server.result import SCHEMA_VERSION, by_split, told, versions
+from server.opening import take_census
+from server.result import SCHEMA_VERSION, told, versions
 from server.rounds import Company
 from server.scores import readable
+from server.secure_sums import open_inbox
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +106,7 @@ def _check_auditable(finished: FinishedModel) -> None:
 
 def _open(grid: Grid, config: RunConfig, finished: FinishedModel) -> Revisit:
     """Meet the sites and leave out those whose data do not fit the model."""
-    inbox = Inbox(grid, config.federation)
+    inbox = open_inbox(grid, config)
     answers, failures = inbox.meet()
     members, refused = read_members(answers)
     found = [(member, objection(member, finished)) for member in members]
@@ -112,7 +114,8 @@ def _open(grid: Grid, config: RunConfig, finished: FinishedModel) -> Revisit:
     fitting = [member for member, why in found if not why]
     if not fitting:
         raise _nobody(absent)
-    return Revisit(Company(inbox, fitting, finished.plan, config), finished, absent)
+    company = Company(inbox, fitting, finished.plan, config, take_census(inbox, fitting))
+    return Revisit(company, finished, absent)
 
 
 def _ask(visit: Revisit) -> tuple[list[Answer], list[Failure]]:
@@ -201,14 +204,11 @@ def _model(visit: Revisit) -> dict[str, Any]:
 
 
 def _site(member: Member, visit: Revisit) -> dict[str, Any]:
-    missing = dict(zip(lacks(visit.company.config.data), member.missing, strict=True))
     return {
         "name": member.name,
         "role": member.role,
         "in_run": member.name in visit.finished.data,
-        "patients": by_split(member.patients),
-        "events": by_split(member.events),
-        "missing": missing,
+        **counts_of(member, visit.company.config.data),
         "data_hash": member.facts["data-hash"],
         "disclosure": member.disclosure,
     }

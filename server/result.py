@@ -15,7 +15,7 @@ import torch
 
 from fusion import __version__
 from fusion.config import RunConfig, flatten, numbers
-from fusion.modalities import SLIDES, lacks
+from fusion.modalities import SLIDES
 from fusion.models.cost import count_macs
 from fusion.models.entries import MODELS
 from fusion.objectives.base import AbstractObjective
@@ -30,8 +30,9 @@ from server.alerts import find_alerts
 from server.attendance import events
 from server.budgets import joined, tell_privacy
 from server.closing import Reference, Test
+from server.counts import counts_of, totals
 from server.inbox import Failure
-from server.members import SPLITS, Member
+from server.members import Member
 from server.opening import Agreement
 from server.progress import Progress
 from server.rounds import Company
@@ -40,6 +41,12 @@ from server.suppression import KEPT
 
 MODEL_FILE = "model.safetensors"
 SCHEMA_VERSION = 1
+
+ADDED_UP = (
+    "Figures of single sites: with secure aggregation the coordinator learns sums over three sites "
+    "or more only, so counts, concordance and interaction of one site are not known here."
+)
+"""What a run with secure aggregation leaves open."""
 
 RISK_GROUPS = 3
 """Groups of risk that calibration is shown for."""
@@ -91,6 +98,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
         "model": _model(story),
         "inputs": _inputs(story.agreement, config),
         "sites": [_site(member, progress, config) for member in story.company.members],
+        **totals(story.company.members, story.company.census, config.data),
         "rounds": list(progress.records),
         "events": events(progress.records),
         "evaluation": _evaluation(story, score),
@@ -197,25 +205,14 @@ def _inputs(agreement: Agreement, config: RunConfig) -> dict[str, Any]:
 
 def _site(member: Member, progress: Progress, config: RunConfig) -> dict[str, Any]:
     answered = sum(member.name in record["answered"] for record in progress.records)
-    missing = dict(zip(lacks(config.data), member.missing, strict=True))
     return {
         "name": member.name,
         "role": member.role,
-        "patients": by_split(member.patients),
-        "events": by_split(member.events),
-        "missing": missing,
+        **counts_of(member, config.data),
         "rounds_answered": answered,
         "data_hash": member.facts["data-hash"],
         "disclosure": member.disclosure,
     }
-
-
-def by_split(numbers_of: Sequence[int]) -> dict[str, int]:
-    """Return counts in train, validation and test under their names, and their total.
-
-    Source: own.
-    """
-    return {"total": sum(numbers_of), **dict(zip(SPLITS, numbers_of, strict=True))}
 
 
 def _evaluation(story: Story, score: Score) -> dict[str, Any]:
@@ -280,6 +277,8 @@ def _not_measured(story: Story, score: Score) -> list[str]:
         "What the weights and sums reveal of patients: no attack was run.",
         "Benefit to patients: ranking and calibration are not a clinical trial.",
     ]
+    if config.privacy.secure_aggregation:
+        sentences.append(ADDED_UP)
     sentences += _not_audited(story)
     sentences += [f"Site {f.site}: {f.reason}." for f in story.absent]
     sentences += [f"Test figures of site {f.site}: {f.reason}." for f in story.examined.failures]

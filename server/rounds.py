@@ -22,7 +22,7 @@ from server.attendance import events
 from server.audits import collect
 from server.budgets import say_budget, told_budgets, with_budget
 from server.inbox import Answer, Failure, Inbox, request, to_record
-from server.members import Member
+from server.members import Census, Member
 from server.progress import Progress
 from server.risk_sets import collected, handed_out, with_risk_sets
 from server.scores import Score, add_up, readable
@@ -40,6 +40,7 @@ class Company:
         members: The sites.
         plan: What they agreed on.
         config: The run's settings.
+        census: Of all sites together.
         gone: Sites of the run that were not there when it was resumed.
 
     Source: own.
@@ -49,6 +50,7 @@ class Company:
     members: Sequence[Member]
     plan: Plan
     config: RunConfig
+    census: Census
     gone: Sequence[Failure] = ()
 
     @cached_property
@@ -69,7 +71,7 @@ class Company:
         return {
             member.name: float((member.events if by_events else member.patients)[0])
             for member in self.members
-            if member.trains
+            if member.trains and member.patients
         }
 
     @property
@@ -222,7 +224,7 @@ def _record(
     mean = sum(w * x for w, x in pairs) / total if total else None
     return {
         "round": number,
-        "answered": [answer.site for answer in usable],
+        "answered": [part.site for answer in usable for part in answer.parts],
         "failed": [{"site": one.site, "reason": one.reason} for one in failed],
         "accepted": accepted,
         "attempts": turnout.attempts,
@@ -282,7 +284,8 @@ def _examined(record: Mapping[str, Any]) -> str:
     )
     value = record["concordance"]["value"]
     told = f"validation of round {record['round']}: {'-' if value is None else f'{value:.3f}'}"
-    return f"{told}{_interaction(record['audit'])}  [{sites or 'no validation patients'}]"
+    nobody = "no validation patients" if value is None else "sites added up"
+    return f"{told}{_interaction(record['audit'])}  [{sites or nobody}]"
 
 
 def _interaction(audit: Mapping[str, Any] | None) -> str:

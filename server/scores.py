@@ -17,6 +17,9 @@ from server.audits import readable_audit
 from server.inbox import Answer, Check
 from server.suppression import ALONE, KEPT, is_alone, nothing, rules_of, suppressed
 
+CONCORDANCE, WITHIN = "concordance", "within"
+"""Releases of a site's own concordance, and of what becomes a mean over sites in a secure sum."""
+
 FEW_EVENTS = 5
 """Below this many events a site's figures are marked as not interpretable."""
 
@@ -72,7 +75,7 @@ def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
     summed = [] if alone else answers
     moments = [MomentSums.from_array(answer.sums["risk-moments"]) for answer in summed]
     loss, weight = sum((answer.sums["loss"] for answer in summed), start=np.zeros(2))
-    own = {answer.site: _concordance(answer.sums["concordance"]) for answer in answers}
+    own = {answer.site: _own(answer) for answer in answers}
     within = [own[answer.site] for answer in summed]
     return Score(
         counts=sum((counts[answer.site] for answer in summed), start=nobody(yardstick)),
@@ -83,6 +86,7 @@ def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
         sites=tuple(
             _site(answer, counts[answer.site], own[answer.site], kept.get(answer.site))
             for answer in answers
+            if not answer.added
         ),
         brier=_brier(summed),
         alone=alone,
@@ -105,10 +109,11 @@ def readable(yardstick: Yardstick, modalities: tuple[str, ...], replicates: int 
         _counts(answer, yardstick)
         MomentSums.from_array(answer.sums["risk-moments"])
         require_finite("Loss", answer.sums["loss"].reshape(2))
-        figures = [answer.sums["concordance"]]
+        figures = [answer.sums[WITHIN if answer.added else CONCORDANCE]]
         if yardstick.censoring is not None:
-            figures.append(answer.sums["uno"])
             BrierSums.from_array(answer.sums["brier"])
+        if yardstick.censoring is not None and not answer.added:
+            figures.append(answer.sums["uno"])
         for three in figures:
             require_finite("Concordance", three.reshape(3)[:2])
         readable_audit(answer, modalities, replicates)
@@ -149,6 +154,19 @@ def _concordance(three: np.ndarray) -> Concordance:
     concordant, comparable, error = map(float, three)
     known = None if np.isnan(error) else error
     return concordance_from(concordant, comparable=comparable, standard_error=known)
+
+
+def _own(answer: Answer) -> Concordance:
+    """Return the concordance within a site, or that within the sites behind a sum.
+
+    There the third number is a sum of (pairs x standard error)^2: its root over all pairs is the
+    error of the mean.
+    """
+    if not answer.added:
+        return _concordance(answer.sums[CONCORDANCE])
+    concordant, comparable, square = map(float, answer.sums[WITHIN])
+    error = np.sqrt(square) / comparable if comparable > 0 else None
+    return concordance_from(concordant, comparable=comparable, standard_error=error)
 
 
 def _site(

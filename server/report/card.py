@@ -50,14 +50,34 @@ def totals(result: Result) -> dict[str, int]:
 
     Source: own.
     """
-    sites = result["sites"]
+    sites, counts = result["sites"], site_totals(result)
     return {
         "sites": len(sites),
-        "patients": sum(site["patients"]["total"] for site in sites),
-        "events": sum(site["events"]["total"] for site in sites),
-        "trained_patients": sum(site["patients"]["train"] for site in sites),
-        "trained_events": sum(site["events"]["train"] for site in sites),
-        "trained_sites": sum(site["patients"]["train"] > 0 for site in sites),
+        "patients": counts["patients"]["total"],
+        "events": counts["events"]["total"],
+        "trained_patients": counts["patients"]["train"],
+        "trained_events": counts["events"]["train"],
+        "trained_sites": sum(
+            site["role"] == "train" if site["patients"] is None else site["patients"]["train"] > 0
+            for site in sites
+        ),
+    }
+
+
+def site_totals(result: Result) -> dict[str, dict[str, int]]:
+    """Return `patients`, `events` and `missing` of all sites: as they came, or added up.
+
+    Source: own.
+    """
+    if "totals" in result:
+        return result["totals"]
+    sites = result["sites"]
+    return {
+        kind: {
+            key: sum(site[kind].get(key, 0) for site in sites)
+            for key in dict.fromkeys(key for site in sites for key in site[kind])
+        }
+        for kind in ("patients", "events", "missing")
     }
 
 
@@ -66,7 +86,8 @@ def origin(result: Result) -> str:
 
     Source: own.
     """
-    tested = [site for site in result["sites"] if site["patients"]["test"] > 0]
+    counts = [(site, site["patients"]) for site in result["sites"]]
+    tested = [site for site, patients in counts if patients is None or patients["test"] > 0]
     outside = sum(site["role"] == "evaluate-only" for site in tested)
     if not tested:
         return "No site has test patients."

@@ -9,7 +9,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from server.report import words
 from server.report.alerts import alerts
 from server.report.budget import budget
-from server.report.card import card
+from server.report.card import card, site_totals
 from server.report.interaction import interaction
 from server.report.markup import TEMPLATES
 from server.report.ranking import forest, not_interpretable
@@ -64,6 +64,7 @@ def render(result: Mapping[str, Any]) -> str:
         alerts=alerts(result.get("alerts", ())), trace=trace(result),
         training=training(result), held_out=_held_out(result), lacks=_lacks(result),
         not_interpretable=not_interpretable, budget=budget(result), dash=words.DASH,
+        totals=site_totals(result),
     )  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def _held_out(result: Mapping[str, Any]) -> frozenset[str]:
 
 def _lacks(result: Mapping[str, Any]) -> dict[str, str]:
     """Return a column title for each thing that patients of any site may lack."""
-    keys = dict.fromkeys(key for site in result["sites"] for key in site["missing"])
+    keys = site_totals(result)["missing"]
     return {key: LACKS.get(key, f"Without {key}") for key in keys}
 
 

@@ -7,6 +7,7 @@ from flwr.app import Array, Error, Message, MetricRecord
 from fusion.errors import ConfigError
 from fusion.training.plan import Plan
 from server.inbox import Inbox, _answer
+from server.members import Census
 from server.progress import Progress
 from server.rounds import Company, first_record, validated
 from server.scores import add_up
@@ -121,7 +122,8 @@ def test_the_best_validated_round_is_chosen(finished):
 def test_the_untrained_model_is_never_chosen(finished, number, chosen):
     answers = [_answer(e.site, e.reply) for e in finished.exchanges if e.round == 1]
     plan = Plan.from_text(finished.plan)
-    company = Company(object.__new__(Inbox), [], plan, finished.config)
+    census = Census((), (), (), np.zeros(0))
+    company = Company(object.__new__(Inbox), [], plan, finished.config, census)
     score = add_up(answers, company.yardstick(0.0, 1.0))
     progress = Progress(number, {}, {}, records=(first_record(),))
     found = validated(company, progress, score, answers)

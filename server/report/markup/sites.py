@@ -23,8 +23,9 @@ division. Each cell: <b>patients</b> <span class="muted">/ events</span>.</p>
 <tr><th scope="row">{{ site.name }}
 {%- if site.role == "evaluate-only" %} <span class="tag">only evaluates</span>{% endif %}</th>
 {% for split in splits %}
-<td class="num"><b>{{ site.patients[split] | number(0) }}</b>
-<span class="muted">/ {{ site.events[split] | number(0) }}</span></td>
+<td class="num">{% if site.patients is none %}-{% else %}
+<b>{{ site.patients[split] | number(0) }}</b>
+<span class="muted">/ {{ site.events[split] | number(0) }}</span>{% endif %}</td>
 {% endfor %}
 {% for lack in lacks %}
 <td class="num">{{ site.missing.get(lack) | number(0) }}</td>
@@ -35,12 +36,12 @@ division. Each cell: <b>patients</b> <span class="muted">/ events</span>.</p>
 <tfoot>
 <tr><th scope="row">All sites</th>
 {% for split in splits %}
-<td class="num"><b>{{ result.sites | map(attribute="patients." ~ split) | sum | number(0) }}</b>
-<span class="muted">/ {{ result.sites | map(attribute="events." ~ split) | sum | number(0) }}</span>
+<td class="num"><b>{{ totals.patients.get(split, 0) | number(0) }}</b>
+<span class="muted">/ {{ totals.events.get(split, 0) | number(0) }}</span>
 </td>
 {% endfor %}
 {% for lack in lacks %}
-<td class="num">{{ result.sites | map(attribute="missing." ~ lack, default=0) | sum | number(0) }}
+<td class="num">{{ totals.missing.get(lack, 0) | number(0) }}
 </td>
 {% endfor %}
 <td></td></tr>
@@ -49,6 +50,10 @@ division. Each cell: <b>patients</b> <span class="muted">/ events</span>.</p>
 </div>
 {% set ruled = result.sites | selectattr("disclosure", "defined") | selectattr("disclosure") %}
 <p class="small">{% for site in ruled %}{{ draw.rounding(site) }}{% endfor %}</p>
+{% if result.totals is defined %}
+<p class="small">With secure aggregation no site tells its own counts: the coordinator learns their
+sums only.</p>
+{% endif %}
 <p class="small">A patient who lacks one kind of data takes part all the same: the model puts a
 learned placeholder there.</p>
 </section>

@@ -1,0 +1,1 @@
+"""A sum over sites of which the coordinator learns the total and nothing else."""
