@@ -12,6 +12,7 @@ from pathlib import Path
 from fusion.commands import run_command, table, to_json
 from simulations.cli_audits import add_audits
 from simulations.cli_comparisons import add_comparisons
+from simulations.cli_sweep import add_sweep
 
 DESCRIPTION = "Federations on one machine: partition a cohort, run, compare, judge predictions."
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_metrics(commands)
     add_audits(partial(_command, commands), _show)
     add_comparisons(partial(_command, commands), _show_comparison)
+    add_sweep(partial(_command, commands), _show_sweep)
     return run_command(parser, arguments)
 
 
@@ -215,14 +217,22 @@ def _show(text: str) -> int:
 
 def _show_comparison(parsed: argparse.Namespace, outcome) -> int:
     standings = outcome.standings
+    return _show_means(parsed, standings, outcome.failures, f"{standings.note}\n\n{parsed.out}")
+
+
+def _show_sweep(parsed: argparse.Namespace, swept) -> int:
+    return _show_means(parsed, swept.tables, swept.failures, f"Report: {parsed.out}/report.html")
+
+
+def _show_means(parsed: argparse.Namespace, tables, failures: Sequence[str], note: str) -> int:
     if parsed.json:
-        means = json.loads(standings.means.to_json(orient="records"))
-        print(to_json({"means": means, "failures": outcome.failures}))
+        means = json.loads(tables.means.to_json(orient="records"))
+        print(to_json({"means": means, "failures": failures}))
     else:
-        print(f"{table(standings.lines())}\n\n{standings.note}\n\n{parsed.out}")
-    for failure in outcome.failures:
+        print(f"{table(tables.lines())}\n\n{note}")
+    for failure in failures:
         sys.stderr.write(f"failed: {failure}\n")
-    return 1 if outcome.failures else 0
+    return 1 if failures else 0
 
 
 def _cell(value: object) -> str:

@@ -81,7 +81,7 @@ def _compare(parsed: argparse.Namespace) -> "Outcome":
 
     plan = Plan(**_planned(parsed))
     options = Options(**_options(parsed))
-    return compare_sites(parsed.sites, _seeds(parsed.seeds), plan, options)
+    return compare_sites(parsed.sites, read_seeds(parsed.seeds), plan, options)
 
 
 def _cross_validate(parsed: argparse.Namespace) -> "Outcome":
@@ -117,8 +117,14 @@ def _options(parsed: argparse.Namespace) -> dict:
     return {name: getattr(parsed, name) for name in ("jobs", "against", "keep_sites")}
 
 
-def _seeds(text: str) -> Sequence[int]:
-    """Return 1 to n for a lone number n, or the seeds that are listed."""
+def read_seeds(text: str) -> Sequence[int]:
+    """Return 1 to n for a lone number n, or the seeds that are listed.
+
+    Raises:
+        ConfigError: They are no whole numbers.
+
+    Source: own.
+    """
     found = names(text)
     if not found or not all(word.isdigit() for word in found) or found == ("0",):
         raise ConfigError(f"--seeds must be 5 or 1,2,7, say, got '{text}'. Write whole numbers.")

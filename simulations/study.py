@@ -218,7 +218,7 @@ def _folds_ended(
         write_fold(people, by_name[trial.fold_name], plan.sites(trial.fold_name))
 
     for count, done in enumerate(do_all(waiting, conduct, jobs=jobs, prepare=prepare), start=1):
-        log.info("%s", _progress(done.task, done.problem, count, len(waiting), started))
+        log.info("%s", progress(done.task.name, done.problem, count, len(waiting), started))
         if done.problem:
             failures.append(f"{done.task.name}: {done.problem}")
         fold = done.task.fold_name
@@ -230,11 +230,22 @@ def _folds_ended(
             failures = []
 
 
-def _progress(trial: Trial, problem: str | None, count: int, total: int, started: float) -> str:
+def progress(name: str, problem: str | None, count: int, total: int, started: float) -> str:
+    """Return a line on a run that ended: which, how, and about how long the others will take.
+
+    Args:
+        name: What a person calls the run.
+        problem: Why it failed; None = it did not.
+        count: Runs that have ended.
+        total: Runs to do.
+        started: Monotonic time in seconds at which the first began.
+
+    Source: own.
+    """
     spent = (time.monotonic() - started) / 60.0
     left = spent / count * (total - count)
     told = f"failed: {problem}" if problem else "done"
-    return f"{count}/{total} {trial.name}: {told}; {spent:.1f} min, about {left:.1f} min left"
+    return f"{count}/{total} {name}: {told}; {spent:.1f} min, about {left:.1f} min left"
 
 
 def _write_folds(people: People, folds: Sequence[Fold], out: Path) -> None:
