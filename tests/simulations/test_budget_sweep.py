@@ -74,11 +74,10 @@ def test_the_page_shows_each_figure_and_loads_nothing(swept):
     assert (swept / "concordance.svg").read_text().count("<circle") == 3  # two marks, one legend
 
 
-def test_what_has_finished_is_not_run_again(swept, hospitals, caplog, monkeypatch):
+def test_what_has_finished_is_not_run_again(swept, hospitals, capsys, monkeypatch):
     monkeypatch.setattr("simulations.budget_sweep.do_all", lambda tasks, *_, **__: iter(tasks))
-    with caplog.at_level("INFO"):
-        assert main(words(hospitals, swept)) == 0
-    assert "2 of 2 runs are there already" in caplog.text
+    assert main(words(hospitals, swept)) == 0
+    assert "2 of 2 runs are there already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
