@@ -94,11 +94,8 @@ def test_what_has_finished_is_not_run_again(swept, hospitals, capsys, monkeypatc
     ],
 )
 def test_bad_words_are_sentences(swept, hospitals, capsys, changed, said):
-    told = words(hospitals, swept)
-    for flag, value in changed.items():
-        told[told.index(flag) : told.index(flag) + 2] = [flag, value]
-    told += [] if set(changed) & set(told) else [word for pair in changed.items() for word in pair]
-    assert main(told) == 2
+    told = [word for pair in changed.items() for word in pair]
+    assert main([*words(hospitals, swept), *told]) == 2
     assert re.search(said, capsys.readouterr().err)
 
 
@@ -112,7 +109,7 @@ def test_a_site_agrees_to_the_sweeps_terms_alone(hospitals, tmp_path):
     policy = read_policy(tmp_path / "2" / "lyon")
     assert (policy.epsilon, policy.max_epsilon, policy.steps) == (2.0, 2.0, 7)
     assert policy.sampling_rate == 0.5
-    assert policy.public_size == public_size((split == "train").sum())
+    assert policy.public_size == 10  # of 12
     assert read_policy(tmp_path / "inf" / "lyon") is None
     again = read_cohort(tmp_path / "2" / "lyon")
     assert again.fixed_split.tolist() == split.tolist()
