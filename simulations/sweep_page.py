@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fusion.training.checkpoint import write_atomically
-from server.report.axes import Axis, Frame, Tick, line_path
+from server.report.axes import Axis, Frame, Point, Tick, line_path
 from server.report.page import environment
 from server.report.style import STYLE
 from simulations.sweep_markup import PICTURE, STYLE_ADDED, TEMPLATE
@@ -112,15 +112,12 @@ def _line(
     rows: pd.DataFrame, name: str, frame: Ladder, epsilons: Sequence[float], shift: float
 ) -> dict[str, Any]:
     """Return a model's marks with their intervals, and the line through them."""
-    marks = []
+    marks, places = [], list[Point]()
     for row in rows.sort_values("epsilon").to_dict("records"):
         if not np.isnan(float(row[name])):
-            ends = [float(row[f"{name}_{end}"] or np.nan) for end in ("low", "high")]
-            marks.append(
-                {
-                    "x": round(frame.x.at(epsilons.index(row["epsilon"])) + shift, 1),
-                    "y": frame.y.at(row[name]),
-                    "range": None if np.isnan(ends).any() else [frame.y.at(end) for end in ends],
-                }
-            )
-    return {"marks": marks, "path": line_path((mark["x"], mark["y"]) for mark in marks)}
+            low, high = (float(row[f"{name}_{end}"] or np.nan) for end in ("low", "high"))
+            x = round(frame.x.at(epsilons.index(row["epsilon"])) + shift, 1)
+            places.append((x, frame.y.at(row[name])))
+            ends = None if np.isnan(low) else [frame.y.at(low), frame.y.at(high)]
+            marks.append({"x": x, "y": places[-1][1], "range": ends})
+    return {"marks": marks, "path": line_path(places)}
