@@ -8,7 +8,7 @@ export FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION = 1
 export RAY_USAGE_STATS_ENABLED = 0
 export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-hard test-scale test-deployment check benchmark clean
+.PHONY: demo test test-hard test-scale test-deployment test-faults check benchmark clean
 
 demo: .venv/.installed  ## three synthetic hospitals, a federated cross-attention model, its audit and report
 	@rm -rf demo
@@ -26,6 +26,9 @@ test-scale: .venv/.installed  ## memory: a patient of 100,000 patches, a hundred
 
 test-deployment: .venv/.installed  ## deploy/README.md followed on loopback, and the ray engine; under 4 minutes
 	@$(BIN) -m pytest -n 2 --dist loadfile -q -rs tests/deployment
+
+test-faults: .venv/.installed  ## parts of a deployment killed and cut off, the run resumed
+	@$(BIN) -m pytest -q -rs -s -m faults tests/faults
 
 check: .venv/.installed  ## format, lint, layers, types, tests
 	@$(BIN) -m ruff format --check . && $(BIN) -m ruff check .

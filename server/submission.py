@@ -130,8 +130,9 @@ def ask(words: Sequence[str], call: Call, *, advice: str = "Check --superlink.")
     # Flower exits 0 when it refuses in JSON.
     if refused or not answer.get("success", True):
         said = answer.get("error-message") or done.stderr or done.stdout
+        last = said.strip().splitlines()[-1:]  # before it Flower tells what it is about to do
         raise FederationError(
-            f"Flower must answer `flwr {words[0]}`, got: {said.strip().rstrip('.')}. {advice}"
+            f"Flower must answer `flwr {words[0]}`, got: {''.join(last).rstrip('.')}. {advice}"
         )
     return answer
 

@@ -133,9 +133,9 @@ def federation(
     assert programs.living() == []
 
 
-def start(folder: Path, programs: Programs, sites: Path) -> Federation:
-    """Start everybody, in the page's order."""
-    coordinator = start_coordinator(folder, programs)
+def start(folder: Path, programs: Programs, sites: Path, *, hosts: str = "127.0.0.1") -> Federation:
+    """Start everybody, in the page's order; `hosts` is how the coordinator is reached."""
+    coordinator = start_coordinator(folder, programs, hosts)
     coordinator.types("bundle")
     (bundle,) = coordinator.folder.glob("*.fab")
     hospitals = {name: make_hospital(name, coordinator, sites / name) for name in HOSPITALS}
@@ -161,12 +161,12 @@ def submit(federation: Federation, config: RunConfig) -> None:
     coordinator.types("run")
 
 
-def start_coordinator(folder: Path, programs: Programs) -> Party:
+def start_coordinator(folder: Path, programs: Programs, hosts: str = "127.0.0.1") -> Party:
     """Return the coordinator once SuperLink and gate listen."""
     places = {
         "/srv/concord/source": str(ROOT),
         "/srv/concord": str(folder / "concord"),
-        "concord.example.org": "127.0.0.1",
+        "concord.example.org": hosts,
         "0.0.0.0": "127.0.0.1",
     }
     (folder / "concord").mkdir()

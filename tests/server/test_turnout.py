@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,3 +154,21 @@ def test_a_run_that_stopped_below_its_quorum_continues_bit_for_bit(losing, lead)
     np.testing.assert_equal(resumed.result["rounds"], straight.result["rounds"])
     assert resumed.model == straight.model
     assert resumed.result["timings"]["resumed_after"] == [2]
+
+
+def test_a_site_that_is_gone_when_a_run_is_resumed_is_missed_in_each_round(
+    tiny, lead, watching, own_hospitals
+):
+    def at(seen):
+        if seen.round == 2:
+            raise KeyboardInterrupt
+
+    config = tiny({"rounds": 3, "model.name": "omics_only"}, sites=own_hospitals)
+    with pytest.raises(KeyboardInterrupt):
+        lead(config, watching(at))
+    shutil.rmtree(own_hospitals / "lyon")
+    result = lead(replace(config, resume=True)).result
+    gone = [{"site": "lyon", "reason": "not there when the run was resumed"}]
+    assert [record["failed"] for record in result["rounds"]] == [[], [], gone, gone]
+    told = [event["sentence"] for event in result["events"]]
+    assert told == ["lyon left in round 2: not there when the run was resumed"]
