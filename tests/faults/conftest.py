@@ -144,10 +144,6 @@ class Faulty:
                 os.kill(pid, signal.SIGTERM)
                 wait_for(lambda pid=pid: not Path(f"/proc/{pid}/exe").exists(), "its end")
 
-    def told(self, recipe: str) -> str:
-        """Return what a coordinator's program has written so far."""
-        return self.coordinator.log(recipe).read_text(encoding="utf-8", errors="replace")
-
     def mend(self) -> None:
         """Start again what no program watches over: the SuperLink and the gate."""
         for part, recipe in (("SuperLink", "superlink"), ("gate", "gate")):

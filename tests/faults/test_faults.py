@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.deployment.conftest import LONG, logs_told, wait_for
+from tests.deployment.conftest import LONG, everybody, logs_told, wait_for
 from tests.faults.conftest import ROUNDS
 from tests.faults.wire import HERE, Wire, can_cut
 
@@ -40,7 +40,6 @@ def test_a_killed_supernode_comes_back_by_itself_and_the_round_is_asked_again(fa
     assert "asked-again" in {event["kind"] for event in result["events"]}
     told = faulty.federation.hospitals["lyon"].log("start").read_text(encoding="utf-8")
     assert "The SuperNode was stopped by SIGKILL. It is started again in 20 s." in told
-    assert "refuses a key for about a minute after a crash" in told
 
 
 @pytest.mark.skipif(not can_cut(), reason="network namespaces need root and `ip`")
@@ -49,9 +48,8 @@ def test_a_site_whose_network_is_cut_comes_back_and_the_round_is_asked_again(fau
         run = faulty.lead("cut")
         with logs_told(faulty.coordinator.programs.folder):
             wait_for(lambda: faulty.done("cut") >= 1 or run.poll(), "a round", every=0.5)
-            before = faulty.told("superlink").count("asked again")
             wire.cut()
-            wait_for(lambda: faulty.told("superlink").count("asked again") > before, "a cut round")
+            wait_for(lambda: not everybody(faulty.coordinator), "lyon to be marked offline")
             wire.join()
         faulty.finish("cut", run)
     assert "asked-again" in {event["kind"] for event in faulty.check("cut")["events"]}
