@@ -40,6 +40,9 @@ NO_COST = (
 )
 """What a re-audit of a private model cost."""
 
+NO_ATTACK = "What the weights and sums reveal of patients: no attack was run."
+"""Stands among what was not measured, until a simulation's model is attacked."""
+
 NOT_COVERED = (
     "Not covered: a patient who is at two sites, runs that a ledger does not know (plain ones, "
     "and other simulations), how public sizes, scaling and cuts were chosen, what the slide "

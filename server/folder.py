@@ -17,6 +17,7 @@ from server.schema import validate, validate_audit
 
 RESULT = "result.json"
 AUDIT = "audit.json"
+ATTACK = "attack.json"
 REPORT = "report.html"
 
 
@@ -107,6 +108,16 @@ def write_audit(folder: Path, audit: dict[str, Any]) -> None:
     write_atomically(folder / REPORT, render_audit(audit).encode())
     text = json.dumps(audit, indent=2, allow_nan=False, ensure_ascii=False)
     write_atomically(folder / AUDIT, text.encode())
+
+
+def write_attack(folder: Path, result: dict[str, Any], attack: dict[str, Any]) -> None:
+    """Write a run's report anew with attacks on its model, which checks both, then the attacks.
+
+    Source: own.
+    """
+    write_atomically(folder / REPORT, render(result, attack).encode())
+    text = json.dumps(attack, indent=2, allow_nan=False, ensure_ascii=False)
+    write_atomically(folder / ATTACK, text.encode())
 
 
 def read_result(folder: Path) -> dict[str, Any]:

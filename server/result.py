@@ -28,7 +28,7 @@ from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
 from server.alerts import find_alerts
 from server.attendance import events
-from server.budgets import joined, tell_privacy
+from server.budgets import NO_ATTACK, joined, tell_privacy
 from server.closing import Reference, Test
 from server.counts import counts_of, totals
 from server.inbox import Failure
@@ -274,7 +274,7 @@ def _not_measured(story: Story, score: Score) -> list[str]:
         else "Performance on hospitals other than those held out here.",
         "Spread over random splits and seeds: this is one split and one seed "
         f"({config.seed}); intervals cover the choice of test patients only.",
-        "What the weights and sums reveal of patients: no attack was run.",
+        NO_ATTACK,
         "Benefit to patients: ranking and calibration are not a clinical trial.",
     ]
     if config.privacy.secure_aggregation:

@@ -56,6 +56,20 @@ def validate_audit(audit: Any) -> None:
     _check(audit, read_audit_schema)
 
 
+def validate_attack(attack: Any) -> None:
+    """Raise unless `attack` is an attack.json of this version that strict JSON can hold.
+
+    Args:
+        attack: What json.loads returned, or what is about to be written.
+
+    Raises:
+        ResultError: Names the first place that is not as `$defs/attack` of the schema says.
+
+    Source: own.
+    """
+    _check(attack, read_attack_schema)
+
+
 def _check(result: Any, schema: Callable[[], dict[str, Any]]) -> None:
     for place, value in _numbers(result, "result"):
         if not math.isfinite(value):
@@ -81,6 +95,15 @@ def read_audit_schema() -> dict[str, Any]:
     """
     parts = read_schema()["$defs"]
     return {**parts["reaudit"], "$defs": parts}
+
+
+def read_attack_schema() -> dict[str, Any]:
+    """Return the JSON Schema of attack.json.
+
+    Source: own.
+    """
+    parts = read_schema()["$defs"]
+    return {**parts["attack"], "$defs": parts}
 
 
 @cache

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from fusion.commands import run_command, table, to_json
+from simulations.cli_attacks import add_attacks
 from simulations.cli_audits import add_audits
 from simulations.cli_comparisons import add_comparisons
 from simulations.cli_sweep import add_sweep
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_models(commands)
     _add_metrics(commands)
     add_audits(partial(_command, commands), _show)
+    add_attacks(partial(_command, commands), _show)
     add_comparisons(partial(_command, commands), _show_comparison)
     add_sweep(partial(_command, commands), _show_sweep)
     return run_command(parser, arguments)

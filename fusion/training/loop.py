@@ -18,11 +18,9 @@ from fusion.training.control import Control
 from fusion.training.coordination import Coordination
 from fusion.training.data import Draw, PatientData
 from fusion.training.heads import head_names
+from fusion.training.optimisers import optimiser_for, rate_of
 from fusion.training.plan import SurvivalNetwork
 from fusion.types import LogHazards
-
-BASELINE_SPEED = 10.0
-"""The shared baseline learns so much faster than the weights; it has a handful of parameters."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def take_steps(
     """
     own = head_names(network, config)
     anchor = {n: p.detach().clone() for n, p in network.named_parameters() if n not in own}
-    optimiser = _optimiser(network, config.training, _rate(config, round_number))
+    optimiser = optimiser_for(network, config.training, rate_of(config, round_number))
     control, losses, steps = Control(network, correction or {}), [], config.training.local_steps
     for step in range(steps):
         optimiser.zero_grad()
@@ -233,34 +231,6 @@ def _parts(rows: Sequence[int], size: int) -> list[list[int]]:
     if len(parts) > 1 and len(parts[-1]) == 1 < size:
         parts[-2:] = [parts[-2] + parts[-1]]
     return parts
-
-
-def _rate(config: RunConfig, round_number: int) -> float:
-    """Return the round's learning rate: constant, or a cosine from 1 to a tenth."""
-    if config.training.schedule == "constant" or config.rounds == 1:
-        return config.training.lr
-    angle = math.pi * (round_number - 1) / (config.rounds - 1)
-    return config.training.lr * (0.55 + 0.45 * math.cos(angle))
-
-
-def _optimiser(
-    network: SurvivalNetwork, config: TrainingConfig, rate: float
-) -> torch.optim.Optimizer:
-    """Return the optimiser; weight decay spares biases, norms, placeholders and the baseline."""
-    named = list(network.model.named_parameters())
-    matrices = [p for name, p in named if p.ndim > 1 and not name.startswith("placeholders")]
-    others = [p for name, p in named if p.ndim <= 1 or name.startswith("placeholders")]
-    baseline = list(network.objective.parameters())
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-        {"params": baseline, "weight_decay": 0.0, "lr": rate * BASELINE_SPEED},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=config.momentum)
-    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate)
 
 
 def _pull(network: SurvivalNetwork, anchor: Mapping[str, Tensor], strength: float) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
+from server.budgets import NO_ATTACK
 from server.report import words
 from server.report.alerts import alerts
+from server.report.attacks import attacks
 from server.report.budget import budget
 from server.report.card import card, site_totals
 from server.report.interaction import interaction
@@ -17,7 +19,7 @@ from server.report.style import STYLE
 from server.report.survival import calibration, kaplan_meier
 from server.report.trace import trace
 from server.report.training import training
-from server.schema import validate
+from server.schema import validate, validate_attack
 
 FILTERS = (
     words.number, words.percent, words.interval, words.percent_interval, words.why_not,
@@ -34,7 +36,7 @@ LACKS: Mapping[str, str] = {
 """Column titles of what patients may lack; another modality is named as it is."""
 
 
-def render(result: Mapping[str, Any]) -> str:
+def render(result: Mapping[str, Any], attack: Mapping[str, Any] | None = None) -> str:
     """Return the report of a run as one html page.
 
     The page holds its style and figures inside, loads nothing and runs nothing; the same result
@@ -42,12 +44,13 @@ def render(result: Mapping[str, Any]) -> str:
 
     Args:
         result: What result.json holds.
+        attack: What attack.json holds, if the model was attacked.
 
     Returns:
         The page, below 2 MB for hundreds of sites and rounds.
 
     Raises:
-        ResultError: The result is not one of this version.
+        ResultError: The result, or the attack, is not one of this version.
 
     Privacy: shows the counts and sums that `result` holds, and nothing else; a site with few
         patients is named on the first page, since its figures come close to single persons.
@@ -55,6 +58,9 @@ def render(result: Mapping[str, Any]) -> str:
     Source: own.
     """
     validate(result)
+    if attack is not None:
+        validate_attack(attack)
+        result = {**result, "not_measured": [t for t in result["not_measured"] if t != NO_ATTACK]}
     evaluation, audit = result["evaluation"], result["audit"]
     return environment().get_template("page").render(
         result=result, style=STYLE, card=card(result), forest=forest(evaluation),
@@ -65,6 +71,7 @@ def render(result: Mapping[str, Any]) -> str:
         training=training(result), held_out=_held_out(result), lacks=_lacks(result),
         not_interpretable=not_interpretable, budget=budget(result), dash=words.DASH,
         totals=site_totals(result),
+        attack=attack, attacks=attacks(attack, result),
     )  # fmt: skip
 
 

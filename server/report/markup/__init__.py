@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from server.report.markup import (
+    attacks,
     audit,
     audit_page,
     budget,
@@ -33,6 +34,7 @@ TEMPLATES: Mapping[str, str] = {
     "scales": masking.SCALES,
     "trace": trace.TEMPLATE,
     "audit_page": audit_page.TEMPLATE,
+    "attacks": attacks.TEMPLATE,
     "technical": technical.TEMPLATE,
 }
 """Jinja templates by name; `page` and `audit_page` are wholes."""

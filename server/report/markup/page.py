@@ -10,6 +10,7 @@ TEMPLATE = """\
 {% include "ranking" %}
 {% include "survival" %}
 {% include "audit" %}
+{% include "attacks" %}
 {% include "technical" %}
 {% endblock %}
 """

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from fusion.training.control import Control
-from fusion.training.loop import BASELINE_SPEED, train_round
+from fusion.training.loop import train_round
+from fusion.training.optimisers import BASELINE_SPEED
 from fusion.training.plan import build_network, weights
 
 ROWS = list(range(24))

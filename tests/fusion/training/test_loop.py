@@ -10,6 +10,7 @@ from fusion.objectives.build import OBJECTIVES
 from fusion.training import loop
 from fusion.training.data import Draw, PatientData
 from fusion.training.loop import train_round
+from fusion.training.optimisers import optimiser_for, rate_of
 from fusion.training.plan import build_network, weights
 
 ROWS = list(range(24))
@@ -245,7 +246,7 @@ def test_weight_decay_spares_biases_placeholders_and_the_baseline(plan, settings
         "objective.name": "discrete-time",
     }  # fmt: skip
     network = build_network(plan, settings(strong))
-    groups = loop._optimiser(network, settings(strong).training, 0.1).param_groups
+    groups = optimiser_for(network, settings(strong).training, 0.1).param_groups
     decayed = {id(p) for g in groups if g["weight_decay"] for p in g["params"]}
     named = dict(network.named_parameters())
     assert {n for n, p in named.items() if id(p) in decayed} == {
@@ -256,7 +257,7 @@ def test_weight_decay_spares_biases_placeholders_and_the_baseline(plan, settings
 
 def test_the_rate_falls_along_a_cosine_to_a_tenth(settings):
     config = settings({"rounds": 5, "training.lr": 1.0})
-    rates = [loop._rate(config, number) for number in range(1, 6)]
+    rates = [rate_of(config, number) for number in range(1, 6)]
     # (.55 + .45 cos) at 0, 45, 90, 135 and 180 degrees
     assert rates == pytest.approx([1, 0.8682, 0.55, 0.2318, 0.1], abs=1e-4)
 
@@ -264,7 +265,7 @@ def test_the_rate_falls_along_a_cosine_to_a_tenth(settings):
 @pytest.mark.parametrize("changes", [{"rounds": 1}, {"training.schedule": "constant"}])
 def test_a_constant_rate_stays(settings, changes):
     config = settings({"training.lr": 0.3} | changes)
-    assert {loop._rate(config, number) for number in range(1, config.rounds + 1)} == {0.3}
+    assert {rate_of(config, number) for number in range(1, config.rounds + 1)} == {0.3}
 
 
 def test_a_loss_that_is_not_finite_is_named(plan, data, settings, monkeypatch):
