@@ -17,7 +17,7 @@ from fusion.training.finished import FinishedModel, read_finished
 from fusion.training.plan import SurvivalNetwork, build_network, load_weights
 from privacy.plan import PrivacyPlan
 from server.folder import read_result
-from server.progress import load_progress
+from server.progress import FILE, load_progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ def open_run(folder: Path, sites: Path | None = None) -> AttackedRun:
     """
     result = read_result(folder)
     finished = read_finished(folder / result["model"]["file"])
-    known = sites or Path(load_progress(folder)[1]["config"]["sites"])
+    known = sites or _sites_of(folder)
     told = {site["name"]: site for site in result["sites"]}
     accounts = {site["name"]: site for site in result["privacy"].get("sites", ())}
     room, found = Room(), []
@@ -154,3 +154,14 @@ def open_run(folder: Path, sites: Path | None = None) -> AttackedRun:
             "folder of its sites with --sites."
         )
     return AttackedRun(folder, result, finished, tuple(found))
+
+
+def _sites_of(folder: Path) -> Path:
+    """Return where a run's site folders lay, by its checkpoint."""
+    known = load_progress(folder)[1]["config"]["sites"] if (folder / FILE).is_file() else ""
+    if not known:
+        raise ConfigError(
+            f"An attacked run must tell where its sites lie, got no {FILE} that does in "
+            f"'{folder}'. Name their folder with --sites."
+        )
+    return Path(known)

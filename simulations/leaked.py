@@ -66,12 +66,12 @@ def _first_layer(
     """Return a linear layer with a bias that one patient's vector enters unchanged."""
     found = list[nn.Linear]()
 
-    def look(layer: nn.Module, inputs: tuple[torch.Tensor, ...], _: object) -> None:
-        reads = isinstance(layer, nn.Linear) and layer.bias is not None
-        if reads and torch.equal(inputs[0].flatten(), vector):
+    def look(layer: nn.Linear, inputs: tuple[torch.Tensor, ...], _: object) -> None:
+        if torch.equal(inputs[0].flatten(), vector):
             found.append(layer)
 
-    hooks = [part.register_forward_hook(look) for part in network.modules()]
+    layers = [part for part in network.modules() if isinstance(part, nn.Linear)]
+    hooks = [part.register_forward_hook(look) for part in layers if part.bias is not None]
     with torch.no_grad():
         PatientLosses(network)(patient)
     for hook in hooks:
