@@ -166,26 +166,28 @@ def canary_epsilon(run: CanaryRun, *, delta: float) -> CanaryEpsilon:
         delta: Of the promise.
 
     Returns:
-        Estimate and bound; infinite where the responses do not vary, and of sampled steps not
-        more than that of `MOST_MU`.
+        Estimate and bound; 0 where hardly anybody was drawn, infinite where the responses do not
+        vary, and of sampled steps not more than that of `MOST_MU`.
 
     Source: own; Gaussian auditing as in Nasr et al., Tight auditing, USENIX Security 2023;
         standard error of a standardised difference by Hedges and Olkin 1985.
     """
     moved, still = run.responses[run.drawn], run.responses[~run.drawn]
+    steps, taken = len(run.drawn), len(moved)
+    chances = steps * int(run.inserted.sum())
+    if min(len(moved), len(still)) < 2:
+        return CanaryEpsilon(0.0, 0.0, delta, math.inf, 0.0)
     spread = np.concatenate([moved - moved.mean(), still - still.mean()])
     deviation = float(np.sqrt((spread**2).sum() / (len(spread) - 2)))
     if deviation == 0.0:
-        return CanaryEpsilon(math.inf, math.inf, delta, 0.0, 1.0)
+        return CanaryEpsilon(math.inf, math.inf, delta, 0.0, taken / chances)
     mu = float(moved.mean() - still.mean()) / deviation
     error = math.sqrt(1 / len(moved) + 1 / len(still) + mu**2 / (2 * len(spread)))
-    taken, chances = len(moved), len(run.drawn) * int(run.inserted.sum())
-    steps = len(run.drawn)
     return CanaryEpsilon(
         _cost(mu, taken / chances, steps, delta),
         _cost(mu - Z975 * error, least_share(taken, chances), steps, delta),
         delta,
-        1 / mu,
+        1 / mu if mu > 0 else math.inf,
         taken / chances,
     )
 

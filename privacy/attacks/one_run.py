@@ -43,7 +43,7 @@ def audit_delta(coins: int) -> float:
 
     Source: own.
     """
-    return min(SMALLEST_DELTA, 0.01 / coins)
+    return min(SMALLEST_DELTA, 0.01 / max(coins, 1))
 
 
 def one_run(
@@ -69,7 +69,7 @@ def one_run(
         guessed = Guesses(correct, 2 * number, coins)
         lower = guessed.bound(delta=delta, alpha=ALPHA / len(SHARES))
         found.append(OneRun(lower, delta, coins, guessed.number, correct))
-    return max(found, key=lambda one: one.lower)
+    return max(found, key=lambda one: one.lower, default=OneRun(0.0, delta, coins, 0, 0))
 
 
 @dataclass(frozen=True)

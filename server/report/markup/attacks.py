@@ -4,8 +4,10 @@ TEMPLATE = """\
 {% if attacks is not none %}
 <section id="attacks">
 <h2>Attacks on this model</h2>
-<p>The model was attacked on the machine that simulated it. What the accountant promises is a bound
-from above; what attacks find is a bound from below, with 95% confidence.
+<p>The model was attacked on the machine that simulated it, with all patients at hand and outside
+of any site's policy. What the accountant promises is a bound from above, at each site's delta; what
+attacks find is a bound from below, with 95% confidence: that of the canaries at the same delta,
+that of one run at a far smaller one, where more epsilon is promised.
 {% if not attacks.private %}The run made no promise, so its epsilon is none.{% endif %}</p>
 {% if attacks.stale %}
 <p class="absent">These attacks were made on another model file than the one described here.</p>
@@ -44,10 +46,12 @@ from above; what attacks find is a bound from below, with 95% confidence.
 </tbody>
 </table>
 </div>
+{% if "lira" in attack.attacks %}
 <p>Membership: how often a patient who was trained on looks more like it than one who was not; 0.5
 is chance, and each interval is over patients, for this one model. It is guessed from the final
 model, with {{ attack.shadows }} shadow models trained on random halves (seed {{ attack.seed }}).
 </p>
+{% endif %}
 {% for text in attacks.sentences %}
 <p>{{ text }}</p>
 {% endfor %}

@@ -67,6 +67,11 @@ def test_no_noise_at_all_is_an_infinite_epsilon(full):
     assert measured(full, Silence(), number=20).lower == np.inf
 
 
+def test_a_run_that_draws_nobody_bounds_nothing(poisson, seeded):
+    plan = replace(poisson, sampling_rate=1e-6, steps=1)
+    assert measured(plan, seeded(1), number=20).lower == 0.0
+
+
 def test_about_half_of_the_canaries_take_part_and_only_they_are_drawn(poisson, seeded):
     run = run_canaries(replace(poisson, steps=3), number=200, seed=5, randomness=seeded(1))
     assert 70 < run.inserted.sum() < 130

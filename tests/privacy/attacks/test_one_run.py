@@ -56,6 +56,11 @@ def test_scores_that_know_nothing_bound_nothing():
     assert (found.coins, found.delta) == (500, 1e-5)
 
 
+def test_a_lone_coin_is_not_guessed():
+    found = one_run(np.zeros(1), np.ones(1, bool), delta=audit_delta(1))
+    assert (found.lower, found.guesses) == (0.0, 0)
+
+
 @pytest.mark.parametrize("plan_name", ["full", "poisson"])
 def test_canaries_are_told_apart_but_never_beyond_the_accountant(plan_name, seeded, request):
     plan = request.getfixturevalue(plan_name)
