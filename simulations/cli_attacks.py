@@ -60,7 +60,8 @@ def summarise_attack(found: Mapping[str, Any]) -> str:
     from server.report.attacks import sentences
 
     head = (
-        "site", "epsilon promised", "canaries: estimate (at least)", "one run, smaller delta: at least",
+        "site", "epsilon promised", "canaries: estimate (at least)",
+        "one run, smaller delta: at least",
         "membership AUC (95% interval)", "members / others",
     )  # fmt: skip
     rows = [_row(site) for site in found["sites"]]
