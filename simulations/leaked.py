@@ -1,6 +1,5 @@
 """What one patient's plain gradient gives away of their genes, and what a private one does."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -85,7 +84,7 @@ def _shown(
     layer: nn.Linear,
     true: Float64[np.ndarray, " input"],
     plan: PrivacyPlan,
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     losses = PatientLosses(network)
     losses(patient).sum().backward()
     plain = compare(read_input(*_gradient(layer)), true)

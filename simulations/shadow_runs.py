@@ -239,12 +239,14 @@ def _added(parts: Iterator[dict[str, Tensor]]) -> dict[str, Tensor]:
     return total
 
 
-def _averaged(parts: Sequence[tuple[Mapping[str, nn.Parameter], Tensor]]) -> dict:
+def _averaged(
+    parts: Sequence[tuple[Mapping[str, nn.Parameter], Tensor]],
+) -> dict[str, nn.Parameter]:
     """Return the mean of the sites' models, each model by its own weights."""
     whole = torch.stack([weight for _, weight in parts]).sum(0).clamp(min=1)
     found = {}
     for name, first in parts[0][0].items():
         shape = (-1, *[1] * (first.ndim - 1))
-        mean = sum(local[name].detach() * (w / whole).view(shape) for local, w in parts)
-        found[name] = nn.Parameter(mean)
+        each = [local[name].detach() * (w / whole).view(shape) for local, w in parts]
+        found[name] = nn.Parameter(torch.stack(each).sum(0))
     return found
