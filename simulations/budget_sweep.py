@@ -40,7 +40,7 @@ class Sweep:
         terms: What the policies of all sites have beside epsilon.
         base: Settings of every run.
         out: Folder that everything is written to.
-        keep_models: Whether each run's model, report and ledgers stay.
+        keep_models: Whether each run's model, report, ledgers and site folders stay.
     """
 
     sites: Path
@@ -118,7 +118,8 @@ def sweep_budgets(sweep: Sweep, *, jobs: int) -> Swept:
         ConfigError: A setting does not fit, or the folder holds results of other settings.
         SiteError: A site cannot be read.
 
-    Privacy: patient data is copied on one machine, into `out`, and removed at the end; policies in
+    Privacy: patient data is copied on one machine, into `out`, removed at the end unless models are
+        kept; policies in
         the user's folders are not read.
 
     Source: own.
@@ -133,7 +134,8 @@ def sweep_budgets(sweep: Sweep, *, jobs: int) -> Swept:
     with held(sweep.out):
         keep_settings(Plan(sweep.models, (), _shared(sweep.base), sweep.out), _told(sweep, data))
         failures = _run_all(sweep, trials, parts, jobs)
-        shutil.rmtree(sweep.out / "sites", ignore_errors=True)
+        if not sweep.keep_models:
+            shutil.rmtree(sweep.out / "sites", ignore_errors=True)
         return Swept(_write(sweep, trials), tuple(failures))
 
 

@@ -41,7 +41,9 @@ def add_sweep(add: AddCommand, show: Callable[[argparse.Namespace, "Swept"], int
     parser.add_argument("--max-grad-norm", type=float, default=1.0, help="of the sites' policies")
     parser.add_argument("--delta", type=float, default=0.0, help="0 = public size ^ -1.1")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at most")
-    parser.add_argument("--keep-models", action="store_true")
+    parser.add_argument(
+        "--keep-models", action="store_true", help="and site folders: to attack the runs"
+    )
 
 
 def _sweep(parsed: argparse.Namespace) -> "Swept":

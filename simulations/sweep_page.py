@@ -21,7 +21,7 @@ SHOWN: Mapping[str, str] = {
     "concordance": "Test concordance",
     "interaction": "Interaction share (local)",
     "calibration": "Calibration error",
-    "membership.auc": "Membership AUC",
+    "membership_auc": "Membership AUC",
 }
 """Figures with a picture of their own, and what their axis is called."""
 
@@ -80,7 +80,7 @@ def _pictures(means: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the figures that any run has, with their pictures."""
     for name, title in SHOWN.items():
         if name in means and means[name].notna().any():
-            yield name.replace(".", "-"), _picture(means, name, title)
+            yield name, _picture(means, name, title)
 
 
 def _picture(means: pd.DataFrame, name: str, title: str) -> dict[str, Any]:

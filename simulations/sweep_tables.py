@@ -1,5 +1,6 @@
 """Figures of a sweep: a row a run, and means over seeds with what they lost to no noise at all."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,17 @@ from simulations.audited import audit_columns
 from simulations.paired import FoldMean, mean_over_folds, paired_difference
 from simulations.trials import Trial
 
-FIGURES = ("concordance", "uno", "brier", "calibration", "interaction", "r2_additive", "spent")
+FIGURES = (
+    "concordance", "uno", "brier", "calibration", "interaction", "r2_additive", "spent",
+    "membership_auc",
+)  # fmt: skip
 """Figures whose means over seeds are stated."""
 
 CHANGES: Mapping[str, str] = {"concordance": "loss", "interaction": "interaction_change"}
 """Figures compared with the same model without noise, seed by seed, and the columns' names."""
+
+ATTACK = "attack.json"
+"""What `concord-simulate attack` writes beside a run's result."""
 
 KEYS = ("epsilon", "seed", "model")
 
@@ -49,10 +56,11 @@ class Tables:
         rows = [
             [f"{row['epsilon']:g}", row["model"], str(row["runs"])]
             + [told(row, name) for name in ("concordance", "loss")]
-            + [told(row, name) for name in ("interaction", "calibration")]
+            + [told(row, name) for name in ("interaction", "calibration", "membership_auc")]
             for row in self.means.to_dict("records")
         ]
-        return [[*header, "interaction (95%)", "calibration error (95%)"], *rows]
+        header += ["interaction (95%)", "calibration error (95%)", "membership AUC (95%)"]
+        return [header, *rows]
 
 
 def told(row: Mapping[str, Any], name: str) -> str:
@@ -99,6 +107,7 @@ def _row(trial: Trial, result: Mapping[str, Any]) -> Row:
         "brier": pooled["integrated_brier"]["value"],
         "calibration": calibration_error(result["evaluation"]["calibration"]),
         "interaction": shares.get("value"),
+        "membership_auc": _membership(trial.folder / ATTACK),
         "r2_additive": columns.get("variance.r2_additive"),
         "spent": max((site["run_epsilon"] for site in sites if site["run_epsilon"]), default=None),
         "delta": max((site["delta"] for site in sites if site["delta"]), default=None),
@@ -112,6 +121,14 @@ def _row(trial: Trial, result: Mapping[str, Any]) -> Row:
         "others": trial.others,
         "seconds": result["timings"]["total_seconds"],
     } | columns
+
+
+def _membership(file: Path) -> float | None:
+    """Return how well an attack on the run told members; None where none was made."""
+    if not file.is_file():
+        return None
+    found = json.loads(file.read_text(encoding="utf-8"))["pooled"]["membership"]
+    return float(found["auc"]["value"]) if found else None
 
 
 def calibration_error(horizons: Sequence[Mapping[str, Any]]) -> float | None:
@@ -138,7 +155,7 @@ def _mean(group: pd.DataFrame, runs: pd.DataFrame) -> Row:
     """Return the means of an epsilon and model, and what noise changed."""
     first, ratio = group.iloc[0], float((group["test"] / group["others"]).mean())
     told = {"epsilon": first["epsilon"], "model": first["model"], "runs": len(group)}
-    for name in (*FIGURES, *(name for name in group if name.endswith(".auc"))):
+    for name in FIGURES:
         known = group[name].astype(float).dropna().to_numpy()
         told |= _named(name, mean_over_folds(known, test_to_train=ratio))
         told[f"{name}_sd"] = float(known.std(ddof=1)) if len(known) > 1 else None

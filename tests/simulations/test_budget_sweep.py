@@ -15,7 +15,7 @@ from simulations.budget_sweep import Sweep
 from simulations.cli import main
 from simulations.governed_sites import Terms, public_size, write_governed
 from simulations.joined_site import Part
-from simulations.sweep_tables import calibration_error, tabulate
+from simulations.sweep_tables import _membership, calibration_error, tabulate
 
 QUICK = ["rounds=1", "training.local-steps=2", "split.test=0.25", "audit.background=input-mean"]
 SETTINGS = [word for pair in QUICK for word in ("--set", pair)]
@@ -127,6 +127,15 @@ def test_calibration_is_the_mean_distance_of_predicted_and_observed():
     # mean of .1 and .2; the third has no observation
     assert calibration_error([{"groups": groups}]) == pytest.approx(0.15)
     assert calibration_error([]) is None
+
+
+def test_an_attack_beside_a_run_becomes_its_figure(tmp_path):
+    file = tmp_path / "attack.json"
+    assert _membership(file) is None
+    file.write_text(json.dumps({"pooled": {"membership": None}}))
+    assert _membership(file) is None
+    file.write_text(json.dumps({"pooled": {"membership": {"auc": {"value": 0.56}}}}))
+    assert _membership(file) == 0.56
 
 
 def test_a_sweep_without_any_run_has_empty_tables():
