@@ -97,6 +97,10 @@ class Faulty:
         """Return how many rounds are in the checkpoint; -1 = there is none."""
         return load_progress(self.out(name))[0].round if (self.out(name) / FILE).is_file() else -1
 
+    def at_work(self, name: str, run: subprocess.Popen[bytes]) -> bool:
+        """Return whether a run has begun, or its command has ended."""
+        return self.done(name) >= 0 or run.poll() is not None
+
     def pids(self, part: str) -> list[int]:
         """Return the processes of one part."""
         found = []

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -59,6 +60,7 @@ def test_random_kills_lose_no_round_and_understate_no_budget(faulty):
     name, killed, number = "random-0", [], 0
     run = faulty.lead(name)
     while len(killed) < KILLS:
+        wait_for(partial(faulty.at_work, name, run), "the run to begin or to fail", every=0.5)
         time.sleep(faulty.random.uniform(1.0, 20.0))
         killed.append(faulty.strike())
         time.sleep(1.0)
