@@ -241,7 +241,7 @@ def _accept_cohort(parsed: argparse.Namespace) -> int:
 def _start(parsed: argparse.Namespace) -> int:
     from client.start import Station, take_part
 
-    words = ("site", "server", "authority", "key", "port", "state")
+    words = ("site", "server", "authority", "key", "port", "state", "peers")
     take_part(Station(**{word: getattr(parsed, word) for word in words}))
     return 0
 

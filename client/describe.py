@@ -74,6 +74,8 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
     if words["slides"] and site.cohort.feature_width:
         slides = slide_sums(site.bags, patients=site.rows("train"), width=site.cohort.feature_width)
         sums["scaling.slides"] = slides.without_lone_patients().to_array()
+    elif words["slides"] and settings.run.privacy.secure_aggregation:
+        sums["scaling.slides"] = np.zeros((3, words["feature-width"]))  # laid out as the others'
     measured = [not name.startswith(f"{CLINICAL}:") for name in vector.names]
     known = vector.values[training][:, measured]
     cut = int((np.abs(known) > clip).sum()) if clip else 0

@@ -49,6 +49,7 @@ WORDS: Mapping[str, type] = {
     "clinical": str,
     "features": str,
     "slides": bool,
+    "feature-width": int,
     "components": str,
     "scaling": str,
 }

@@ -91,7 +91,9 @@ def _examine(
     pooled = pool(task.network.model, task.data, rows or audited)
     none = pooled.pick([])
     sums = examine(task.network, task.data, rows, task.yardstick, pooled if rows else none)
+    added = task.run.privacy.secure_aggregation  # inside a sum over sites small numbers count
     told, hidden = task.consent.disclosure.to_facts(), task.suppressed(FIGURES, rows)
+    hidden = {} if added else hidden
     if hidden:
         sums |= {name: np.array([0.0, 0.0, np.nan]) for name in OWN if name in sums}
     answer = Answer({**task.consent.exact(release), **told, **hidden}, sums=sums)

@@ -50,6 +50,8 @@ class Station:
         key: The site's private key.
         port: On loopback, for the site's own programs.
         state: Folder for what the site keeps of a run; None = in its own folder.
+        peers: Folder of the sites' public keys, SITE.pub each, this one's with them; None = the
+            site takes part in no secure sum.
     """
 
     site: Path
@@ -58,6 +60,7 @@ class Station:
     key: Path
     port: int = 9094
     state: Path | None = None
+    peers: Path | None = None
 
     def __post_init__(self) -> None:
         for name, path in (
@@ -67,7 +70,9 @@ class Station:
         ):
             if not path.is_file():
                 raise ConfigError(f"{name} must lead to a file, got none at '{path}'. Mend it.")
-        for path in (self.site, self.state or self.site):
+        if self.peers is not None and not self.peers.is_dir():
+            raise ConfigError(f"--peers must be a folder, got '{self.peers}'. Mend it.")
+        for path in filter(None, (self.site, self.state, self.peers, self.key)):
             if '"' in str(path):
                 raise ConfigError(f"A path must hold no quotation mark, got '{path}'. Rename it.")
 
@@ -76,6 +81,8 @@ class Station:
         told = f'site="{self.site.resolve()}"'
         if self.state is not None:
             told += f' state="{self.state.resolve()}"'
+        if self.peers is not None:
+            told += f' key="{self.key.resolve()}" peers="{self.peers.resolve()}"'
         return [
             # -P: no module is taken from the working directory
             *(sys.executable, "-P", "-m", "client.node", "--isolation", "process"),

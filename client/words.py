@@ -49,6 +49,7 @@ def add_start(commands: "Subparsers[argparse.ArgumentParser]", run: Run) -> None
     start.add_argument("--key", type=Path, required=True, help="this site's private key")
     start.add_argument("--port", type=int, default=9094, help="on loopback (default: 9094)")
     start.add_argument("--state", type=Path, metavar="DIR", help="state folder, if elsewhere")
+    start.add_argument("--peers", type=Path, metavar="DIR", help="all sites' SITE.pub, for sums")
     start.set_defaults(run=run)
 
 

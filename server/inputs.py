@@ -45,6 +45,7 @@ class Inputs:
             "clinical": list(self.clinical),
             "features": list(self.features),
             "slides": bool(self.width),
+            "feature-width": self.width,
         }
 
 

@@ -3,6 +3,7 @@ import signal
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,17 @@ def test_the_supernode_runs_no_bundle_and_calls_the_coordinator(station, tmp_pat
     assert told["--node-config"] == f'site="{tmp_path}"'
     assert told["--superexec-auth-secret-file"] == str(tmp_path / "secret")
     assert "--insecure" not in words
+
+
+def test_the_app_is_told_of_keys_only_with_peers(station, tmp_path):
+    with_peers = replace(station, peers=tmp_path)
+    told = f'site="{tmp_path}" key="{tmp_path}/lyon.key" peers="{tmp_path}"'
+    assert with_peers.node(tmp_path / "secret")[-1] == told
+
+
+def test_peers_must_be_a_folder(station, tmp_path):
+    with pytest.raises(ConfigError, match="--peers must be a folder, got"):
+        replace(station, peers=tmp_path / "nowhere")
 
 
 def test_flowers_name_leads_to_our_launcher_and_the_secret_is_new(station):
