@@ -26,7 +26,7 @@ FOLDER = "folder"
 def on_describe(message: Message, context: Context) -> Message:
     """Say who the site is and count its patients; the counts follow if they must be added up."""
     settings = read_settings(context)
-    answer = describe(settings)
+    answer = describe(settings, str(words_of(message.content).get("run", "")))
     context.state[FOLDER] = ConfigRecord({"hash": open_site(settings).cohort.fingerprint})
     return reply(message, uncounted(answer) if settings.run.privacy.secure_aggregation else answer)
 

@@ -1,11 +1,13 @@
 """The interaction audit at one site: encode once, fuse for each coalition, send sums."""
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from client.resampling import Resampling
@@ -115,6 +117,42 @@ def audit(
     return tallies | {REPLICATES: drawn.to_array()}
 
 
+def audit_values(
+    model: FusionModel,
+    pooled: Pooled,
+    background: Mapping[str, Tensor],
+    *,
+    limit: float = math.inf,
+) -> tuple[Float[np.ndarray, "patient coalition"], Bool[np.ndarray, " row"]]:
+    """Return the coalition values of those of some patients who have every modality.
+
+    Args:
+        model: The model under audit; a copy is evaluated in float64.
+        pooled: The patients, their patches read.
+        background: As in `audit`.
+        limit: Log-hazards are cut to [-limit, limit], one that is no number to 0; infinite = a
+            value that is not finite is an error.
+
+    Returns:
+        Log-hazards of the complete patients, and who of all is complete.
+
+    Raises:
+        FederationError: A value is not finite, and there is no limit.
+
+    Privacy: one row a patient; stays at the site.
+
+    Source: own.
+    """
+    places, exact = complete(pooled.present), _exact(model)
+
+    def fuse(parts: Mapping[str, Tensor]) -> Tensor:
+        told = exact.fusion(parts)
+        return told if math.isinf(limit) else told.nan_to_num(nan=0.0).clamp(-limit, limit)
+
+    values = coalition_values(fuse, encode(exact, pooled.pick(places)), background)
+    return values, torch.stack(list(pooled.present.values())).all(0).cpu().numpy()
+
+
 def patient_values(
     model: FusionModel, data: PatientData, rows: Sequence[int], background: Mapping[str, Tensor]
 ) -> tuple[np.ndarray, list[int]]:
@@ -133,10 +171,8 @@ def patient_values(
 
     Source: own.
     """
-    pooled = pool(model, data, rows)
-    places, exact = complete(pooled.present), _exact(model)
-    tokens = encode(exact, pooled.pick(places))
-    return coalition_values(exact.fusion, tokens, background), [rows[place] for place in places]
+    values, complete = audit_values(model, pool(model, data, rows), background)
+    return values, [row for row, kept in zip(rows, complete, strict=True) if kept]
 
 
 def own_background(
@@ -205,9 +241,23 @@ def embedding_means(
     Source: own.
     """
     pooled = pooled or pool(model, data, rows)
-    shared = {name: held & (held.sum() > 1) for name, held in pooled.present.items()}
+    tokens, present = embeddings_of(model, pooled)
+    return embedding_sums(tokens, {name: held & (held.sum() > 1) for name, held in present.items()})
+
+
+def embeddings_of(
+    model: FusionModel, pooled: Pooled
+) -> tuple[dict[str, Tokens], Mapping[str, Bool[Tensor, " patient"]]]:
+    """Return each patient's embeddings in float64, and who has which modality.
+
+    Where tokens are alike each is the patient's mean token.
+
+    Privacy: one row a patient; stays at the site.
+
+    Source: own.
+    """
     tokens = encode(_exact(model), pooled)
-    return embedding_sums(tokens | {n: _levelled(tokens[n]) for n in model.alike}, shared)
+    return tokens | {n: _levelled(tokens[n]) for n in model.alike}, pooled.present
 
 
 def _levelled(tokens: Tokens) -> Tokens:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from client.policy import FILE, MODEL_CHANGE, Policy, read_policy
 from client.settings import Settings
 from client.site_secret import site_secret
+from client.uses import planned
 from fusion.readers.cohort import Cohort
 from privacy.calibration import plan_within
 from privacy.disclosure import OPEN, SUPPRESSED, Disclosure
 from privacy.errors import PrivacyError
+from privacy.events import PrivacyEvent
 from privacy.plan import PrivacyPlan
 
 SECRET = "data-hash.key"
@@ -28,12 +30,14 @@ class Consent:
     Attributes:
         policy: The site's; None = it has none, and the run is not private.
         private: Whether the run promises anything.
+        planned: What the run's noised sums will cost.
 
     Source: own.
     """
 
     policy: Policy | None
     private: bool
+    planned: tuple[PrivacyEvent, ...] = ()
 
     @property
     def rules(self) -> Policy:
@@ -64,6 +68,10 @@ class Consent:
         """Return whether sums without noise may leave, by a name of `privacy.releases.EXACT`."""
         return not self.private or release in self.rules.exact_releases
 
+    def noises(self, release: str) -> bool:
+        """Return whether sums may leave with noise, by a name of `privacy.releases.NOISED`."""
+        return self.private and release in self.rules.noises
+
     def rows(self, release: str, rows: Sequence[int]) -> list[int]:
         """Return the patients that a release may be over: those given, or nobody at all.
 
@@ -89,12 +97,12 @@ class Consent:
         return {"exact-releases": allowed} if self.private else {}
 
     def plan(self) -> PrivacyPlan:
-        """Return the plan of a whole run, which follows from the policy alone.
+        """Return the plan of a whole run: the policy's, with the noised sums that the run has.
 
         Raises:
             PrivacyError: There is no policy, or its noise cannot be found.
         """
-        return _plan(self.rules)
+        return _plan(self.rules, self.planned)
 
 
 NO_POLICY = (
@@ -131,7 +139,11 @@ def read_consent(settings: Settings) -> Consent:
                 f"rounds must be at most {policy.rounds} by the site's policy, got {run.rounds}. "
                 "Lower rounds."
             )
-    return Consent(policy, run.privacy.private)
+    if policy is None or not run.privacy.private:
+        return Consent(policy, private=False)
+    if run.privacy.secure_aggregation:  # sums are added under masks, which know no noise of theirs
+        policy = replace(policy, noised_releases=())
+    return Consent(policy, private=True, planned=planned(policy.noises, run))
 
 
 def told_hash(settings: Settings, cohort: Cohort, consent: Consent) -> str:
@@ -144,7 +156,7 @@ def told_hash(settings: Settings, cohort: Cohort, consent: Consent) -> str:
     """
     if not consent.private:
         return cohort.fingerprint
-    key = site_secret(settings, SECRET, "data's hash")
+    key = site_secret(settings.kept, SECRET, "data's hash")
     return hmac.new(key, cohort.fingerprint.encode(), hashlib.sha256).hexdigest()
 
 
@@ -204,7 +216,7 @@ def _check_allowed(key: str, value: str, allowed: Sequence[str]) -> None:
 
 
 @lru_cache(maxsize=8)
-def _plan(policy: Policy) -> PrivacyPlan:
+def _plan(policy: Policy, releases: tuple[PrivacyEvent, ...]) -> PrivacyPlan:
     like = PrivacyPlan(
         1.0,
         max_grad_norm=policy.max_grad_norm,
@@ -212,6 +224,6 @@ def _plan(policy: Policy) -> PrivacyPlan:
         delta=policy.delta,
         sampling_rate=policy.sampling_rate,
         public_size=policy.public_size,
-        releases=policy.releases,
+        releases=releases,
     )
     return plan_within(policy.epsilon, like)

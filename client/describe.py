@@ -1,25 +1,33 @@
 """The opening: what a site says of itself, and the sums behind common scaling."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from client.consent import read_consent, told_counts, told_hash
+from client.charging import Request, release
+from client.consent import Consent, read_consent, told_counts, told_hash
+from client.noised_opening import lacking, noised_counts, noised_scaling
 from client.replies import Answer, Fact
 from client.settings import Settings
 from client.site import SPLITS, Site, open_site
-from fusion.config import RunConfig, names
-from fusion.modalities import CLINICAL, OMICS, PARTIAL, SLIDES, is_wanted, lacks, parts
+from fusion.config import RunConfig
+from fusion.modalities import CLINICAL, is_wanted
 from fusion.readers.cohort import Cohort
 from fusion.readers.omics import OmicsVector, align, held_tables, omics_vector
 from fusion.readers.scaling import omics_sums, slide_sums
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.tallies import count
+from privacy.errors import BudgetExhaustedError
 
 
-def describe(settings: Settings) -> Answer:
+def describe(settings: Settings, run: str = "") -> Answer:
     """Return facts of the folder and counts of its patients.
+
+    Args:
+        settings: Of this message.
+        run: Name of a private run.
 
     Privacy: names of genes and columns, a hash, and counts; nothing of one patient.
 
@@ -40,7 +48,14 @@ def describe(settings: Settings) -> Answer:
     facts |= {**features, **consent.exact("counts"), **consent.disclosure.to_facts()}
     counts, added = _counts(site, settings.run), settings.run.privacy.secure_aggregation
     trains = cohort.role == "train"
-    return Answer(facts=facts, sums=told_counts(consent, counts, trains=trains, added=added))
+    told = told_counts(consent, counts, trains=trains, added=added)
+    answer = Answer(facts=facts, sums=told)
+    if not consent.noises("counts"):
+        return answer
+    request = _request(settings, site, consent, {"run": run})
+    return answer.beside(
+        release(request, "counts", lambda noise: noised_counts(site, settings.run, told, noise))
+    )
 
 
 def uncounted(answer: Answer) -> Answer:
@@ -65,8 +80,23 @@ def scale(settings: Settings, words: Mapping[str, Any]) -> Answer:
     Source: own.
     """
     site, consent = open_site(settings), read_consent(settings)
-    consent.require("scaling", "Set data.scaling to a file of public statistics.")
     vector = aligned(site.cohort, words)
+    if consent.noises("scaling"):
+        request = _request(settings, site, consent, words)
+        clip = settings.run.data.clip
+        found = release(
+            request,
+            "scaling",
+            lambda noise: noised_scaling(site, vector, words, clip=clip, noise=noise),
+        )
+        if not found.sums:
+            told = found.facts["withheld"]
+            raise BudgetExhaustedError(told[0] if isinstance(told, list) else str(told))
+        return found
+    consent.require(
+        "scaling",
+        "Set data.scaling to a file of public statistics, or name it under [releases].",
+    )
     clip, training = settings.run.data.clip, np.zeros(len(site.split), bool)
     training[site.rows("train")] = True
     omics = omics_sums(vector, training=training, clip=clip).without_lone_patients()
@@ -112,24 +142,13 @@ def _counts(site: Site, run: RunConfig) -> dict[str, np.ndarray]:
     return {
         "patients": np.array([int((site.split == name).sum()) for name in SPLITS]),
         "events": np.array([int(cohort.event[site.split == name].sum()) for name in SPLITS]),
-        "missing": np.array(_missing(cohort, run)),
+        "missing": lacking(cohort, run).sum(axis=0),
         "outcome-histogram": outcomes.to_array(),
     }
 
 
-def _missing(cohort: Cohort, run: RunConfig) -> list[int]:
-    """Return patients who lack each modality, and who have only some of the omics tables."""
-    tables = tuple(table for table in cohort.tables if is_wanted(table, run.data))
-    clinical = names(run.data.clinical)
-    words, behind = names(run.data.modalities), (*tables, *((CLINICAL,) if clinical else ()))
-    counts = {SLIDES: int((~cohort.has_slides).sum())}
-    for word, own in parts(words, behind).items():
-        vector = omics_vector(
-            cohort,
-            tables=tuple(table for table in own if table != CLINICAL),
-            clinical=clinical if CLINICAL in own else (),
-        )
-        counts[word] = int((~vector.present).sum())
-        if word == OMICS:
-            counts[PARTIAL] = int(vector.partial.sum())
-    return [counts[key] for key in lacks(run.data)]
+def _request(settings: Settings, site: Site, consent: Consent, words: Mapping[str, Any]) -> Request:
+    told = repr({name: words[name] for name in sorted(words) if name != "run"})
+    run = str(words.get("run", ""))
+    content = hashlib.sha256(told.encode()).hexdigest()
+    return Request(settings, consent, site.cohort.fingerprint, run, -1, content)

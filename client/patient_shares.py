@@ -11,7 +11,9 @@ from torch import Tensor
 
 from client.audit import donors, embedding_means, patient_values
 from client.opened import OpenedModel, open_finished, read_patients
-from client.site import Site, read_site
+from client.settings import STATE
+from client.site import Site, read_site, split_key
+from fusion.config import RunConfig
 from fusion.errors import SiteError
 from fusion.interaction.background import zero_background
 from fusion.interaction.quantities import coalition_names, pair_names
@@ -105,7 +107,7 @@ def audit_patients(
     finished = read_finished(model)
     kind = background or finished.run.audit.background
     own = kind == MARGINAL or (kind == EMBEDDING_MEAN and not finished.background)
-    site = read_site(folder, finished.run) if own else None
+    site = _own_site(folder, finished.run, state or folder / STATE) if own else None
     cohort = site.cohort if site else read_patients(folder)
     opened = open_finished(finished, cohort, folder, state=state)
     hidden, words = (
@@ -120,6 +122,11 @@ def audit_patients(
     excluded = len(rows) - len(audited)
     lacking = (f"{told}: left out" for told in opened.lacking)
     return PatientShares(table, words, excluded, (*opened.warnings, *lacking))
+
+
+def _own_site(folder: Path, run: RunConfig, state: Path) -> Site:
+    """Return the site with the splits that it had in the run."""
+    return read_site(folder, run, key=split_key(run, state))
 
 
 def _shared_background(

@@ -13,8 +13,8 @@ from fusion.registry import nearest
 from privacy.disclosure import Disclosure
 from privacy.entries import Limit
 from privacy.errors import PrivacyError
-from privacy.events import PrivacyEvent
-from privacy.releases import EXACT
+from privacy.mechanisms import Noise
+from privacy.releases import EXACT, NOISED
 
 FILE = "policy.toml"
 
@@ -23,6 +23,9 @@ UNREADABLE = f"The site's {FILE} cannot be used as it is; its log says why. Noth
 
 MODEL_CHANGE = 1.0
 """`allowed.model-change` of a site that names none, or has no policy."""
+
+WITHIN = {"background": "reference"}
+"""Noised sums that are part of an exact one of another name."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,12 @@ class Policy:
         sampling_rate: Probability of a patient to take part in a step; 1 = full batch.
         max_grad_norm: Most that one patient's gradient may be long.
         steps: Noisy steps of a whole run.
-        releases: Noisy sums that a run may release beside training.
         models: Allowed, by name; empty = all.
         objectives: Allowed, by name; empty = all that do not couple patients, in a private run.
         exact_releases: Sums without noise that may leave a private run, outside of its promise;
             names of `privacy.releases.EXACT`.
+        noised_releases: Sums that may leave with noise, inside the promise, and how much noise;
+            names of `privacy.releases.NOISED`.
         rounds: Most rounds of a run.
         parameters: Most parameters of a model.
         model_change: Most that a round may move an array of the model that the site receives:
@@ -73,10 +77,10 @@ class Policy:
     sampling_rate: float = 1.0
     max_grad_norm: float = 1.0
     steps: int = 100
-    releases: tuple[PrivacyEvent, ...] = ()
     models: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
     exact_releases: tuple[str, ...] = ()
+    noised_releases: tuple[tuple[str, Noise], ...] = ()
     rounds: int = 200
     parameters: int = 10_000_000
     model_change: float = MODEL_CHANGE
@@ -84,7 +88,12 @@ class Policy:
     @property
     def limit(self) -> Limit:
         """What the ledger holds the site to."""
-        return Limit(self.max_epsilon, self.delta, self.steps)
+        return Limit(self.max_epsilon, self.delta, self.steps, self.epsilon)
+
+    @property
+    def noises(self) -> dict[str, Noise]:
+        """How much noise hides each sum that may leave with it."""
+        return dict(self.noised_releases)
 
     @property
     def disclosure(self) -> Disclosure:
@@ -103,6 +112,10 @@ class Policy:
         if not 0 < self.epsilon <= self.max_epsilon:
             rule = f"be above 0 and at most max-epsilon = {self.max_epsilon:g}"
             raise _wrong("run.epsilon", rule, self.epsilon)
+        for name in self.noises:
+            if WITHIN.get(name, name) in self.exact_releases:
+                rule = "name no sum that allowed.exact-releases lets out without noise"
+                raise _wrong("releases", rule, name)
 
 
 def read_policy(folder: Path) -> Policy | None:
@@ -123,7 +136,8 @@ def read_policy(folder: Path) -> Policy | None:
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise _error(f"{FILE} must be TOML, got '{error}'. Mend that line.") from None
-    values = dict(_values(tree))
+    noised = tuple(_noises(tree.pop("releases", {})))
+    values = {"noised_releases": noised} | dict(_values(tree))
     if "public_size" not in values:
         raise _wrong("cohort.public-size", "be the rounded number of patients", "nothing")
     values.setdefault("delta", values["public_size"] ** -1.1)
@@ -134,7 +148,7 @@ def read_policy(folder: Path) -> Policy | None:
 def _values(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for section, told in tree.items():
         if section not in KEYS:
-            raise _unknown(section, KEYS)
+            raise _unknown(section, [*KEYS, "releases"])
         if not isinstance(told, Mapping):
             raise _wrong(section, f"be a section [{section}]", told)
         for key, value in told.items():
@@ -143,10 +157,22 @@ def _values(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             rule, read = KEYS[section][key]
             try:
                 yield key.replace("-", "_"), read(value)
-            except PrivacyError as error:
-                raise _error(f"{section}.{key} in {FILE}: {error}") from None
             except (TypeError, ValueError):
                 raise _wrong(f"{section}.{key}", rule, value) from None
+
+
+def _noises(told: object) -> Iterator[tuple[str, Noise]]:
+    if not isinstance(told, Mapping):
+        raise _wrong("releases", "be a section [releases]", told)
+    for name, text in told.items():
+        if name not in NOISED:
+            raise _unknown(f"releases.{name}", [f"releases.{known}" for known in NOISED])
+        if not isinstance(text, str):
+            raise _wrong(f"releases.{name}", "be mechanism:multiplier", text)
+        try:
+            yield name, Noise.parse(text)
+        except PrivacyError as error:
+            raise _error(f"releases.{name} in {FILE}: {error}") from None
 
 
 def _unknown(name: str, known: Iterable[str]) -> ConfigError:
@@ -206,10 +232,6 @@ def _path(value: object) -> Path:
     return Path(value)
 
 
-def _events(value: object) -> tuple[PrivacyEvent, ...]:
-    return tuple(PrivacyEvent.parse(text) for text in _texts(value))
-
-
 KEYS: Mapping[str, Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "cohort": {
         "public-size": ("be a whole number >= 2", _whole(2)),
@@ -229,7 +251,6 @@ KEYS: Mapping[str, Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
         "sampling-rate": ("be a number in (0, 1]", _number(0.0, 1.0)),
         "max-grad-norm": ("be a number > 0", _number(0.0)),
         "steps": ("be a whole number >= 1", _whole(1)),
-        "releases": ("be a list of mechanism:noise_multiplier[:count]", _events),
     },
     "allowed": {
         "models": ("be a list of names", _texts),

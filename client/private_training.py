@@ -5,23 +5,20 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from client.charging import Request, account, open_ledger
 from client.replies import Answer
-from client.settings import LEDGER
 from client.task import Task
 from fusion.training.checkpoint import digest_arrays
 from fusion.training.data import Draw
 from fusion.training.loop import StepGradient, take_steps
 from fusion.training.patient_losses import PatientLosses, patient_tensors
 from fusion.training.plan import weights
-from privacy.accountant import spent
 from privacy.attacks.step import check_step
 from privacy.compatibility import check_layers, check_loss
 from privacy.disclosure import TRAIN_LOSS
 from privacy.engine import NoisyGradient, draw_patients
 from privacy.entries import Charge
-from privacy.errors import LedgerError, PrivacyError
-from privacy.events import PrivacyEvent
-from privacy.ledger import Ledger
+from privacy.errors import PrivacyError
 from privacy.plan import PrivacyPlan
 
 
@@ -46,40 +43,19 @@ def answer_once(task: Task, examine: Callable[[], Answer]) -> Answer:
 
     Source: own.
     """
-    ledger, request = open_ledger(task), _request(task)
-    stored = ledger.stored_reply(*request)
+    request = request_of(task, digest_arrays(task.shared))
+    ledger = open_ledger(task.settings, task.consent)
+    key = (request.run, request.round, request.content)
+    stored = ledger.stored_reply(*key)
     if stored is not None:
         return Answer.from_bytes(stored)
     plan, steps = _plan_of_round(task)
     examined = examine()
-    run, number, model = request
-    charge = Charge(
-        run, number, model, task.site.cohort.fingerprint, plan.max_grad_norm,
-        (plan.training(steps),),
-    )  # fmt: skip
+    charge = Charge(*key, request.cohort, plan.max_grad_norm, (plan.training(steps),))
     ledger.charge(charge, task.consent.rules.limit)
-    answer = examined.beside(_train(task, plan, steps)).beside(_account(task, ledger, plan))
-    ledger.keep_reply(*request, answer.to_bytes())
+    answer = examined.beside(_train(task, plan, steps)).beside(account(request, ledger))
+    ledger.keep_reply(*key, answer.to_bytes())
     return answer
-
-
-def open_ledger(task: Task) -> Ledger:
-    """Return the site's ledger; made in its state folder by the first private run.
-
-    Raises:
-        LedgerError: It cannot be made, or is not what it was.
-
-    Source: own.
-    """
-    mirror, folder = task.consent.rules.mirror, task.settings.kept
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LedgerError(
-            f"The site's state folder must be one that can be written, got '{folder}' ({error}). "
-            "Name another; nothing was trained."
-        ) from None
-    return Ledger(folder / LEDGER, [] if mirror is None else [mirror])
 
 
 def _plan_of_round(task: Task) -> tuple[PrivacyPlan, int]:
@@ -136,38 +112,18 @@ def _chunks(task: Task, rows: Sequence[int], draw: Draw) -> Iterator[dict[str, T
         yield patient_tensors(task.network, task.data, rows[start : start + size], draw)
 
 
-def _account(task: Task, ledger: Ledger, plan: PrivacyPlan) -> Answer:
-    """Return what policy and ledger say after the round; nothing of it depends on a patient."""
-    policy, run = task.consent.rules, task.words["run"]
-    total, own = ledger.spent(delta=plan.delta), spent(_events(ledger, run), delta=plan.delta)
-    told = {
-        "epsilon": total.epsilon,
-        "epsilon-rdp": total.epsilon_rdp,
-        "run-epsilon": own.epsilon,
-        "run-epsilon-rdp": own.epsilon_rdp,
-        "max-epsilon": policy.max_epsilon,
-        "planned-epsilon": policy.epsilon,
-        "delta": plan.delta,
-        "noise-multiplier": plan.noise_multiplier,
-        "max-grad-norm": plan.max_grad_norm,
-        "sampling-rate": plan.sampling_rate,
-        "public-size": float(plan.public_size),
-        "steps": float(sum(event.count for event in _events(ledger, run))),
-        "planned-steps": float(plan.steps),
-    }
-    return Answer(figures={f"budget:{name}": value for name, value in told.items()})
+def request_of(task: Task, content: str) -> Request:
+    """Return a request as the ledger knows it.
 
+    Args:
+        task: The request made ready.
+        content: Hash of all that the answer follows from beside the patients.
 
-def _events(ledger: Ledger, run: str) -> list[PrivacyEvent]:
-    return [
-        event for entry in ledger.entries() for event in entry.events if entry.body["run"] == run
-    ]
+    Raises:
+        PrivacyError: The run has no name.
 
-
-def _request(task: Task) -> tuple[str, int, str]:
-    run = str(task.words["run"])
-    if not run:
-        raise PrivacyError(
-            "A private run must have a name, got none. Run the same version everywhere."
-        )
-    return run, int(task.words["round"]), digest_arrays(task.shared)
+    Source: own.
+    """
+    cohort, words = task.site.cohort.fingerprint, task.words
+    number = int(words.get("round", -1))
+    return Request(task.settings, task.consent, cohort, str(words["run"]), number, content)

@@ -38,6 +38,7 @@ WORDS: Mapping[str, type] = {
     "round": int,
     "audit": bool,
     "closing": bool,
+    "audit-only": bool,
     "split": str,
     "risk-centre": float,
     "risk-scale": float,

@@ -82,7 +82,9 @@ def resampling(settings: Settings, site: str) -> Resampling | None:
     if settings.simulated:
         return simulated(settings.run, site)
     return (
-        Resampling(number, site_secret(settings, SECRET, "bootstrap"), number) if number else None
+        Resampling(number, site_secret(settings.kept, SECRET, "bootstrap"), number)
+        if number
+        else None
     )
 
 

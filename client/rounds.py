@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from client import noised_sums
 from client.audit import (
     NO_DONORS,
     REPLICATES,
@@ -14,14 +15,15 @@ from client.audit import (
     embedding_means,
     own_background,
 )
-from client.private_training import answer_once
+from client.charging import account, open_ledger
+from client.private_training import answer_once, request_of
 from client.replies import Answer
 from client.resampling import TOO_FEW, resampling
 from client.task import Task
 from fusion.interaction.scales import chosen_scales, time_scales
 from fusion.masking import MARGINAL, needs_embeddings
 from fusion.survival.bins import TimeGrid
-from fusion.training.evaluation import Pooled, pool
+from fusion.training.evaluation import Pooled, embed_mean_input, pool
 from fusion.training.examination import examine, refer
 from fusion.training.loop import train_round
 from fusion.training.plan import weights
@@ -33,6 +35,12 @@ OWN = ("concordance", "uno")
 
 NOT_LET = "its policy lets no audit out of a private run"
 """Why a site sends no audit."""
+
+NO_BUDGET = "its ledger has not enough left for one"
+"""Likewise."""
+
+NOT_BOUNDED = "replicates are not among the sums with noise"
+"""Why a site sends no replicates of a noised audit."""
 
 
 def train(
@@ -74,35 +82,53 @@ def train(
 
 def _validate(task: Task) -> Answer:
     """Return what validation patients say of the received model, and the audit if it is due."""
-    rows = task.site.rows("validation") if task.head.known else []
-    return _examine(task, rows, "validation", {}, _terms(task))
+    return _examine(task, "validation", {}, _terms(task))
 
 
-def _examine(
-    task: Task,
-    patients: Sequence[int],
-    release: str,
-    background: Mapping[str, np.ndarray],
-    terms: Terms,
-) -> Answer:
-    """Return the figures of one split, over nobody if the policy keeps them, and its audit."""
-    rows = task.consent.rows(release, patients)
-    audited = task.consent.rows("audit", patients)
-    pooled = pool(task.network.model, task.data, rows or audited)
+def _examine(task: Task, split: str, background: Mapping[str, np.ndarray], terms: Terms) -> Answer:
+    """Return the figures of one split and its audit: exact, noised or over nobody, by policy."""
+    known = task.site.rows(split) if task.head.known else []
+    consent = task.consent
+    rows, audited = consent.rows(split, known), consent.rows("audit", known)
+    noised = _noised_rows(task, split)
+    pooled = pool(task.network.model, task.data, noised or rows or audited)
     none = pooled.pick([])
     sums = examine(task.network, task.data, rows, task.yardstick, pooled if rows else none)
     added = task.run.privacy.secure_aggregation  # inside a sum over sites small numbers count
-    told, hidden = task.consent.disclosure.to_facts(), task.suppressed(FIGURES, rows)
+    told, hidden = consent.disclosure.to_facts(), task.suppressed(FIGURES, rows)
     hidden = {} if added else hidden
     if hidden:
         sums |= {name: np.array([0.0, 0.0, np.nan]) for name in OWN if name in sums}
-    answer = Answer({**task.consent.exact(release), **told, **hidden}, sums=sums)
+    answer = Answer({**consent.exact(split), **told, **hidden}, sums=sums)
+    if consent.noises(split) and not task.words.get("audit-only", False):
+        answer = answer.beside(noised_sums.examined(task, split, noised, pooled))
     if not task.words.get("audit", False):
         return answer
-    if not task.consent.lets("audit"):
+    if consent.noises("audit"):
+        return answer.beside(_noised_audit(task, noised, pooled, background))
+    if not consent.lets("audit"):
         return answer.beside(Answer(facts={"not-audited": NOT_LET}))
     found = _audit(task, audited, pooled if audited else none, background, terms)
-    return answer.beside(found).beside(Answer(facts=task.consent.exact("audit")))
+    return answer.beside(found).beside(Answer(facts=consent.exact("audit")))
+
+
+def _noised_rows(task: Task, split: str) -> list[int]:
+    """Return the patients of a split if any of its sums are noised, a lone one too."""
+    wanted = task.consent.noises(split) or task.consent.noises("audit")
+    return task.site.everyone(split) if wanted else []
+
+
+def _noised_audit(
+    task: Task, rows: Sequence[int], pooled: Pooled, shared: Mapping[str, np.ndarray]
+) -> Answer:
+    """Return the noised audit's part of an answer; without one it says why."""
+    background = {name: torch.tensor(value) for name, value in shared.items()}
+    background = background or embed_mean_input(task.network.model, task.data.plan.widths)
+    found = noised_sums.audited(task, rows, pooled, background)
+    if "withheld" in found.facts:
+        return found.beside(Answer(facts={"not-audited": NO_BUDGET}))
+    resampled = task.words.get("closing", False) and task.run.audit.bootstrap
+    return found.beside(Answer(facts={"not-resampled": NOT_BOUNDED} if resampled else {}))
 
 
 def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
@@ -120,8 +146,7 @@ def evaluate(task: Task, background: Mapping[str, np.ndarray]) -> Answer:
     task.head.require()
     if task.words["split"] == "test":
         task.head.keep_for(task.shared)
-    rows, split = task.site.rows(task.words["split"]), task.words["split"]
-    return _examine(task, rows, split, background, _terms(task))
+    return _accounted(task, _examine(task, task.words["split"], background, _terms(task)))
 
 
 def _terms(task: Task) -> Terms:
@@ -168,11 +193,27 @@ def reference(task: Task) -> Answer:
     Source: own.
     """
     task.head.require()
-    rows = task.consent.rows("reference", task.site.rows("train"))
+    consent, model = task.consent, task.network.model
+    noised = task.site.everyone("train") if consent.private else []
+    rows = consent.rows("reference", task.site.rows("train"))
     grid = TimeGrid(task.run.evaluation.time_step, task.run.evaluation.time_bins)
-    pooled = pool(task.network.model, task.data, rows)
-    sums = refer(task.network, task.data, rows, grid, pooled)
-    model = task.network.model
-    if needs_embeddings(task.run.audit, model.modalities):
-        sums["embedding-means"] = embedding_means(model, task.data, rows, pooled).to_array()
-    return Answer(facts=task.consent.exact("reference"), sums=sums)
+    pooled = pool(model, task.data, rows or noised)
+    known = pooled if rows else pooled.pick([])
+    sums = refer(task.network, task.data, rows, grid, known)
+    wanted = needs_embeddings(task.run.audit, model.modalities)
+    if wanted:
+        sums["embedding-means"] = embedding_means(model, task.data, rows, known).to_array()
+    answer = Answer(facts=consent.exact("reference"), sums=sums)
+    if consent.noises("reference") and not task.words.get("audit-only", False):
+        answer = answer.beside(noised_sums.referred(task, noised, pooled))
+    if consent.noises("background") and wanted:
+        answer = answer.beside(noised_sums.background(task, pooled))
+    return _accounted(task, answer)
+
+
+def _accounted(task: Task, answer: Answer) -> Answer:
+    """Return an answer outside of rounds with the site's account, if it holds noised sums."""
+    if "noised-releases" not in answer.facts:
+        return answer
+    ledger = open_ledger(task.settings, task.consent)
+    return answer.beside(account(request_of(task, ""), ledger))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from client.settings import Settings
+from client.site_secret import site_secret
 from fusion.config import RunConfig, names
 from fusion.device import choose_device, make_repeatable
 from fusion.errors import SiteError
@@ -20,6 +21,9 @@ from fusion.training.data import PatientData
 from fusion.training.plan import Plan, SurvivalNetwork, build_network
 
 SPLITS = ("train", "validation", "test")
+
+SECRET = "split.key"
+"""File in the site's state folder that a private run's splits follow from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +69,8 @@ def open_site(settings: Settings) -> Site:
     """
     memory, folder = _memory(settings.run, settings.run_id), settings.folder
     if folder not in memory.sites:
-        memory.sites[folder] = read_site(folder, settings.run, memory.room)
+        key = split_key(settings.run, settings.kept, simulated=settings.simulated)
+        memory.sites[folder] = read_site(folder, settings.run, memory.room, key=key)
     return memory.sites[folder]
 
 
@@ -138,13 +143,35 @@ def _memory(run: RunConfig, run_id: int) -> _Memory:  # noqa: ARG001 -- a new ru
     return _Memory()
 
 
-def read_site(folder: Path, run: RunConfig, room: Room | None = None) -> Site:
+def split_key(run: RunConfig, state: Path, *, simulated: bool = False) -> bytes:
+    """Return what a private run's splits are keyed with.
+
+    At a hospital a secret of its own, made once: it alone can tell who is in which split. In a
+    simulation, where all is one machine, nothing, so that runs of one seed split alike.
+
+    Args:
+        run: The run's settings; a plain run needs no key.
+        state: The site's state folder.
+        simulated: Whether coordinator and site are one machine, by the site's own node config.
+
+    Raises:
+        SiteError: The state folder cannot be written, or the secret is damaged.
+
+    Source: own.
+    """
+    if not run.privacy.private or simulated:
+        return b""
+    return site_secret(state, SECRET, "splits")
+
+
+def read_site(folder: Path, run: RunConfig, room: Room | None = None, *, key: bytes = b"") -> Site:
     """Return a site's patients and their split in a run, read from its folder.
 
     Args:
         folder: The site's folder.
         run: The run's settings; they and the site's name decide the split.
         room: Memory for patches, shared with other sites; None = its own.
+        key: What a private run's splits are keyed with, see `split_key`.
 
     Raises:
         SiteError: The folder cannot be used as it is.
@@ -154,8 +181,13 @@ def read_site(folder: Path, run: RunConfig, room: Room | None = None) -> Site:
     cohort = read_cohort(folder)
     if cohort.name in names(run.split.hold_out):
         cohort = replace(cohort, role="evaluate-only")
-    assign = assign_alone if run.privacy.private else assign_split
-    split = assign(cohort, validation=run.split.validation, test=run.split.test, seed=run.seed)
+    parts, seed = run.split, run.seed
+    if run.privacy.private:
+        split = assign_alone(
+            cohort, validation=parts.validation, test=parts.test, seed=seed, key=key
+        )
+    else:
+        split = assign_split(cohort, validation=parts.validation, test=parts.test, seed=seed)
     device = choose_device(read_site_description(folder).device)
     make_repeatable(device)
     return Site(cohort, split, cohort.bags(room or Room()), device)

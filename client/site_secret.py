@@ -1,8 +1,8 @@
 """Secrets that a site makes for itself, once, and that never leave it."""
 
 import os
+from pathlib import Path
 
-from client.settings import Settings
 from fusion.errors import SiteError
 from fusion.new_files import write_new
 
@@ -10,11 +10,11 @@ LENGTH = 32
 """Bytes of a secret, from the operating system's generator."""
 
 
-def site_secret(settings: Settings, file: str, what: str) -> bytes:
+def site_secret(state: Path, file: str, what: str) -> bytes:
     """Return a secret of the site; made when it is first needed.
 
     Args:
-        settings: Of this message; they name the state folder.
+        state: The site's state folder.
         file: Its name in there.
         what: What it is for, for messages.
 
@@ -25,14 +25,14 @@ def site_secret(settings: Settings, file: str, what: str) -> bytes:
 
     Source: own.
     """
-    path = settings.kept / file
+    path = state / file
     try:
         if not path.exists():
             write_new({path: os.urandom(LENGTH)}, secret=[path])
         found = path.read_bytes()
     except OSError as error:
         raise SiteError(
-            f"The site's state folder must be one that can be written, got '{settings.kept}' "
+            f"The site's state folder must be one that can be written, got '{state}' "
             f'({error}). Name another: --node-config \'site="..." state="..."\'.',
             public="The site's state folder cannot be written.",
         ) from None

@@ -17,6 +17,7 @@ class Limit:
         max_epsilon: Most that a patient may have spent, ever.
         delta: At which epsilon is counted.
         run_steps: Most noisy steps of one run; None = no limit but epsilon.
+        run_epsilon: Most that one run may spend, releases included; None = no limit of its own.
 
     Source: own.
     """
@@ -24,6 +25,7 @@ class Limit:
     max_epsilon: float
     delta: float
     run_steps: int | None = None
+    run_epsilon: float | None = None
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,12 @@ class Charge:
 
     Attributes:
         run: Name of the run.
-        round: Its round; -1 for a release outside of rounds.
+        round: Its round; -1 outside of rounds.
         model: Hash of the incoming model.
         cohort: Hash of the site's cohort.
         clip: Most that one patient moves the sum before noise.
         events: What is done.
+        release: Name of the noised sum that leaves; empty = training.
 
     Source: own.
     """
@@ -47,10 +50,16 @@ class Charge:
     cohort: str
     clip: float
     events: tuple[PrivacyEvent, ...]
+    release: str = ""
+
+    @property
+    def what(self) -> str:
+        """What is charged, for messages."""
+        return f"release '{self.release}'" if self.release else f"round {self.round}"
 
     def to_fields(self) -> dict[str, Any]:
         """Return the charge as plain values."""
-        plain = ("run", "round", "model", "cohort", "clip")
+        plain = ("run", "round", "model", "cohort", "clip", "release")
         events = {"events": [event.to_fields() for event in self.events]}
         return {name: getattr(self, name) for name in plain} | events
 
@@ -85,6 +94,13 @@ class Entry:
         if self.kind != "charge":
             return ()
         return tuple(PrivacyEvent(**fields) for fields in self.body["events"])
+
+    @property
+    def steps(self) -> int:
+        """Noisy steps of training that were charged; none for a release."""
+        if self.body.get("release"):
+            return 0
+        return sum(event.count for event in self.events)
 
 
 def chained(before: str, text: str) -> str:

@@ -17,6 +17,9 @@ from privacy.heads import GENESIS, Head
 LARGEST_STEP_BACK = 300.0
 """Seconds that a clock may be set back, as time servers do."""
 
+ROUNDING = 1e-9
+"""Part by which the same events, counted in another order, may differ in epsilon."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL,
                                     hash TEXT NOT NULL);
@@ -91,19 +94,13 @@ class Ledger:
             entries = self._checked(database)
             _check_cohort(entries, charge)
             _check_steps(entries, charge, limit)
-            before = _events(entries)
-            cost = epsilon_of([*before, *charge.events], delta=limit.delta)
-            kind = "charge" if cost <= limit.max_epsilon else "refusal"
+            cost = epsilon_of([*_events(entries), *charge.events], delta=limit.delta)
+            refused = _objection(entries, charge, limit, cost)
             body = charge.to_fields() | {"epsilon": cost, "delta": limit.delta}
-            entry = self._append(database, entries, kind, body)
+            entry = self._append(database, entries, "refusal" if refused else "charge", body)
         self._write_heads()
-        if kind == "refusal":
-            left = max(limit.max_epsilon - epsilon_of(before, delta=limit.delta), 0.0)
-            raise BudgetExhaustedError(
-                f"Budget exhausted: round {charge.round} would bring epsilon to {cost:.3f}, but "
-                f"the site allows {limit.max_epsilon:g} at delta {limit.delta:g} and has "
-                f"{left:.3f} left. Lower the rounds, or let the site raise max-epsilon."
-            )
+        if refused:
+            raise BudgetExhaustedError(refused)
         return entry
 
     def accept_cohort(self, cohort: str) -> Entry:
@@ -234,14 +231,35 @@ def _check_cohort(entries: Sequence[Entry], charge: Charge) -> None:
 
 
 def _check_steps(entries: Sequence[Entry], charge: Charge, limit: Limit) -> None:
-    own = [entry for entry in entries if entry.body.get("run") == charge.run]
-    done = sum(event.count for event in _events(own))
-    asked = sum(event.count for event in charge.events)
-    if limit.run_steps is not None and done + asked > limit.run_steps:
+    done = sum(entry.steps for entry in entries if entry.body.get("run") == charge.run)
+    asked = 0 if charge.release else sum(event.count for event in charge.events)
+    if asked and limit.run_steps is not None and done + asked > limit.run_steps:
         raise PrivacyError(
             f"A run must take at most the {limit.run_steps} steps of the site's policy, got {done} "
             f"taken and {asked} more asked. Start a new run."
         )
+
+
+def _objection(entries: Sequence[Entry], charge: Charge, limit: Limit, cost: float) -> str | None:
+    """Return why a charge passes the limit of a patient or that of one run, or None."""
+    if cost > limit.max_epsilon:
+        left = max(limit.max_epsilon - epsilon_of(_events(entries), delta=limit.delta), 0.0)
+        return (
+            f"Budget exhausted: {charge.what} would bring epsilon to {cost:.3f}, but the site "
+            f"allows {limit.max_epsilon:g} at delta {limit.delta:g} and has {left:.3f} left. "
+            "Lower the rounds, or let the site raise max-epsilon."
+        )
+    if limit.run_epsilon is None:
+        return None
+    own = _events([entry for entry in entries if entry.body.get("run") == charge.run])
+    told = epsilon_of([*own, *charge.events], delta=limit.delta)
+    if told <= limit.run_epsilon * (1 + ROUNDING):
+        return None
+    return (
+        f"Budget exhausted: {charge.what} would bring this run's epsilon to {told:.3f}, but the "
+        f"site allows one run {limit.run_epsilon:g} at delta {limit.delta:g}. Ask for fewer "
+        "rounds or audits, or start a new run."
+    )
 
 
 def _events(entries: Sequence[Entry]) -> list[PrivacyEvent]:

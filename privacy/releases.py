@@ -76,6 +76,14 @@ RELEASES: Mapping[str, Release] = {
         "fact", "Fewest patients, events and patients in a cell that the site shows; its rounding."
     ),
     "suppressed": Release("fact", "Which figures of its own the site keeps: over too few."),
+    "scores": Release(
+        "sums",
+        "With noise only: number, losses, risks and Brier contributions of the patients behind "
+        "`outcome-counts` or `baseline`, each cut to a public range.",
+    ),
+    "noise": Release("fact", "Standard deviation of the noise on a sum; follows from the policy."),
+    "noised-releases": Release("fact", "Which sums left with noise, and were charged."),
+    "withheld": Release("fact", "Which sums with noise the ledger did not let out, and why."),
     "exact-releases": Release("fact", "Which sums without noise the site's policy lets out."),
     "donors": Release("figure", "Training patients who stood in for hidden modalities."),
     "not-audited": Release("fact", "Why the site sent no audit."),
@@ -100,6 +108,23 @@ EXACT: Mapping[str, str] = {
     "audit": "interaction sums of the patients of a split",
 }
 """Sums without noise that a policy may let out of a private run, outside of its promise."""
+
+NOISED: Mapping[str, str] = {
+    "counts": "patients and events of each split, who lacks what, and training outcomes by time",
+    "scaling": "number, sums and squares of the inputs of training patients",
+    "validation": "validation patients by time, event and risk, with losses, round by round",
+    "reference": "training patients' events and hazards by time, with mean and spread of risks",
+    "background": "mean embeddings of training patients, which stand for a hidden modality",
+    "test": "test patients by time, event and risk, with losses and Brier contributions",
+    "audit": "shares of each modality and of interaction, summed over the patients of a split",
+}
+"""Sums that a policy may let out with noise, inside the promise: each is ONE noisy vector.
+
+Not among them, because no useful bound holds under one patient more or less: products of columns
+(`components`: a patient's row times itself), exact pair counts (a patient is in a pair with each
+other one; pairs come from the noised histogram instead), the loss of every training step, audits
+on other scales and their replicates.
+"""
 
 
 def leaves(name: str) -> Literal["summed", "per-site", "clear"]:

@@ -167,7 +167,7 @@ def readable_audit(answer: Answer, modalities: tuple[str, ...], number: int = 0)
             "Run the same version at every site."
         )
     for release in _releases(answer):
-        AuditTally.from_array(answer.sums[release], modalities)
+        AuditTally.from_array(answer.sums[release], modalities, answer.noise(release))
     readable_bootstrap(answer, modalities, number)
 
 
@@ -187,7 +187,8 @@ def collect(answers: Sequence[Answer], modalities: tuple[str, ...], number: int 
     tallies: dict[str, dict[str, AuditTally]] = {}
     for answer in answers:
         for release in _releases(answer):
-            tally = AuditTally.from_array(answer.sums[release], modalities)
+            noise = answer.noise(release)
+            tally = AuditTally.from_array(answer.sums[release], modalities, noise)
             tallies.setdefault(release, {})[answer.site] = tally
     patients = {site: tally.count for site, tally in tallies.get(AUDIT, {}).items()}
     kept = suppressed(answers, disclosure.AUDIT, patients)

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any
 
 from fusion.config import RunConfig
 from fusion.errors import FederationError
-from privacy.releases import EXACT
+from privacy.releases import EXACT, NOISED
 from server.advice import advise
 from server.inbox import Answer, Check
+from server.outgoing import Outgoing, joined, say_inside, say_outside
 
 STEM = "budget:"
 """Before the names of what a site tells of its ledger and policy."""
@@ -85,6 +87,7 @@ def told_budgets(answers: Iterable[Answer]) -> list[dict[str, Any]]:
         {"name": answer.site}
         | {_key(name): float(answer.figures[STEM + name]) for name in FIGURES}
         | {"exact_releases": exact_releases(answer)}
+        | {"noised_releases": noised_releases(answer)}
         for answer in (part for one in answers for part in one.parts)
         if STEM + FIGURES[0] in answer.figures
     ]
@@ -96,6 +99,14 @@ def exact_releases(answer: Answer) -> list[str]:
     Source: own.
     """
     return [str(name) for name in answer.facts.get("exact-releases", ()) if name in EXACT]
+
+
+def noised_releases(answer: Answer) -> list[str]:
+    """Return which sums with noise an answer of a private run holds.
+
+    Source: own.
+    """
+    return [str(name) for name in answer.facts.get("noised-releases", ()) if name in NOISED]
 
 
 def say_budget(budgets: Sequence[Mapping[str, Any]]) -> str:
@@ -112,61 +123,71 @@ def say_budget(budgets: Sequence[Mapping[str, Any]]) -> str:
 
 
 def tell_privacy(
-    records: Sequence[Mapping[str, Any]], released: Mapping[str, Iterable[str]], config: RunConfig
+    records: Sequence[Mapping[str, Any]], left: Outgoing, config: RunConfig
 ) -> dict[str, Any]:
     """Return the result's part on privacy.
 
     Args:
         records: Of all rounds; what left in them counts, whoever remembers it.
-        released: Sums without noise that each site sent, as the answers said.
+        left: What left in all, as the answers said.
         config: The run's settings.
 
     Source: own.
     """
     if not config.privacy.private:
         return {"differential_privacy": False, "statement": PLAIN}
-    in_rounds = ({one["name"]: one["exact_releases"]} for one in _told(records))
-    released = joined(released, *in_rounds)
-    sites = [_site(name, records, released) for name in _names(records)]
+    exact, noised = (
+        joined(told, *({one["name"]: one.get(key, ())} for one in _told(records)))
+        for told, key in ((left.exact, "exact_releases"), (left.noised, "noised_releases"))
+    )
+    left = replace(left, exact=exact, noised=noised)
+    sites = [_site(name, records, left) for name in _names(records, left)]
+    parts = [_cost(sites), *_uncounted(records, left), *say_inside(left), say_outside(left)]
     return {
         "differential_privacy": True,
         "unit": "one patient, added or removed, with all slides, omics and the outcome",
-        "statement": " ".join(
-            [_cost(sites), *_uncounted(records), _outside(released), *_gone(sites), NOT_COVERED]
-        ),
+        "statement": " ".join([*parts, *_gone(sites), NOT_COVERED]),
         "advice": advise(sites, config),
         "sites": sites,
     }
 
 
-def tell_reaudit(released: Mapping[str, Iterable[str]], config: RunConfig) -> dict[str, Any]:
+def tell_reaudit(left: Outgoing, config: RunConfig) -> dict[str, Any]:
     """Return a re-audit's part on privacy: what it cost, and what it let out.
 
     Args:
-        released: Sums without noise that each site sent, as the answers said.
+        left: What left in all, as the answers said.
         config: The settings, those of the model's run.
 
     Source: own.
     """
     if not config.privacy.private:
         return {"differential_privacy": False, "statement": PLAIN_REAUDIT}
+    parts = [_cost_of_audit(left), *say_inside(left), say_outside(left), NOT_COVERED]
     return {
         "differential_privacy": True,
-        "statement": " ".join([NO_COST, _outside(released), NOT_COVERED]),
+        "statement": " ".join(parts),
         "sites": [
-            {"name": name, "exact_releases": sorted(names)}
-            for name, names in sorted(released.items())
+            {
+                "name": name,
+                "exact_releases": sorted(names),
+                "noised_releases": sorted(left.noised.get(name, ())),
+                "withheld": dict(left.withheld.get(name, {})),
+            }
+            for name, names in sorted(left.exact.items())
         ],
     }
 
 
-def joined(*told: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    """Return all that each site released, from several tellings.
-
-    Source: own.
-    """
-    sites = {site for one in told for site in one}
-    return {site: {name for one in told for name in one.get(site, ())} for site in sites}
+def _cost_of_audit(left: Outgoing) -> str:
+    if not left.accounts:
+        return NO_COST
+    site, most = max(left.accounts.items(), key=lambda one: one[1]["run-epsilon"])
+    delta = max(account["delta"] for account in left.accounts.values())
+    return (
+        f"The model was trained before; this audit cost each patient at most epsilon "
+        f"{_above(most['run-epsilon'])} at delta {_above(delta, digits=3)} (site {site})."
+    )
 
 
 def _told(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -177,24 +198,27 @@ def _key(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    told = {one["name"] for one in _told(records)}
+def _names(records: Sequence[Mapping[str, Any]], left: Outgoing) -> list[str]:
+    told = {one["name"] for one in _told(records)} | set(left.accounts)
     return sorted(told | {one["site"] for record in records for one in record["failed"]})
 
 
-def _site(
-    name: str, records: Sequence[Mapping[str, Any]], released: Mapping[str, Iterable[str]]
-) -> dict[str, Any]:
-    """Return a site's account after its last round, and why it left if it did."""
+def _site(name: str, records: Sequence[Mapping[str, Any]], outgoing: Outgoing) -> dict[str, Any]:
+    """Return a site's last account, what left there, and why it left the run if it did."""
     own = [one for one in _told(records) if one["name"] == name]
     account: dict[str, Any] = dict.fromkeys(map(_key, FIGURES)) | (own[-1] if own else {})
+    account |= {_key(key): value for key, value in outgoing.accounts.get(name, {}).items()}
     failed = {r["round"]: f["reason"] for r in records for f in r["failed"] if f["site"] == name}
     answered = [record["round"] for record in records[1:] if name in record["answered"]]
     gone = [number for number in failed if number > max(answered, default=0)]
     left = {"round": min(gone), "reason": failed[min(gone)]} if gone else None
     return account | {
-        "name": name, "exact_releases": sorted(released.get(name, ())), "left": left,
-    }  # fmt: skip
+        "name": name,
+        "exact_releases": sorted(outgoing.exact.get(name, ())),
+        "noised_releases": sorted(outgoing.noised.get(name, ())),
+        "withheld": dict(outgoing.withheld.get(name, {})),
+        "left": left,
+    }
 
 
 def _cost(sites: Sequence[Mapping[str, Any]]) -> str:
@@ -221,8 +245,12 @@ def _above(value: float, *, digits: int | None = None) -> str:
     return f"{Context(prec=digits, rounding=ROUND_CEILING).plus(exact):g}"
 
 
-def _uncounted(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a sentence for rounds that a site may have paid for after its last account."""
+def _uncounted(records: Sequence[Mapping[str, Any]], left: Outgoing) -> list[str]:
+    """Return sentences on what a site may have paid for after its last account, and did not pay."""
+    denied = [
+        f"{site} did not let out {', '.join(sorted(told))}: {min(told.values())}"
+        for site, told in sorted(left.withheld.items())
+    ]
     last = {one["name"]: record["round"] for record in records for one in record.get("privacy", ())}
     late = {
         failure["site"]
@@ -231,24 +259,12 @@ def _uncounted(records: Sequence[Mapping[str, Any]]) -> list[str]:
         if record["round"] > last.get(failure["site"], -1)
     }
     if not late:
-        return []
+        return denied
     return [
+        *denied,
         f"Of {', '.join(sorted(late))} no account came after rounds that failed there; if they "
-        "were charged, the site's ledger tells."
+        "were charged, the site's ledger tells.",
     ]
-
-
-def _outside(released: Mapping[str, Iterable[str]]) -> str:
-    told = {site: sorted(names) for site, names in sorted(released.items()) if names}
-    if not told:
-        return "No sum without noise left a site, so nothing was measured on their patients."
-    parts = [f"{site}: {', '.join(names)}" for site, names in told.items()]
-    used = [name for name in EXACT if any(name in names for names in told.values())]
-    meant = "; ".join(f"{name} = {EXACT[name]}" for name in used)
-    return (
-        "Outside of that promise, sums without noise left by the sites' own policies, and no "
-        f"epsilon bounds what they tell: {' | '.join(parts)} ({meant})."
-    )
 
 
 def _gone(sites: Sequence[Mapping[str, Any]]) -> list[str]:

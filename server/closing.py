@@ -9,8 +9,8 @@ from fusion.errors import FederationError
 from fusion.interaction.background import EmbeddingSums
 from fusion.masking import INPUT_MEAN, MARGINAL, ZERO, needs_embeddings
 from fusion.survival.baseline import Baseline, BaselineSums, breslow
+from fusion.survival.bounded import sane_baseline
 from fusion.survival.curves import CensoringCurve
-from fusion.survival.moments import MomentSums
 from fusion.training.evaluation import embed_mean_input
 from fusion.training.examination import Yardstick
 from fusion.training.heads import head_names, head_of
@@ -20,7 +20,7 @@ from server.inbox import Answer, Failure, request
 from server.opening import training_counts
 from server.progress import Progress
 from server.rounds import Company
-from server.scores import readable
+from server.scores import moments_of, readable
 
 CENSORING_SOURCE = "training patients of all sites, by time bin"
 
@@ -79,7 +79,7 @@ def refer(company: Company, progress: Progress) -> Reference:
 
     def check(answer: Answer) -> None:
         BaselineSums.from_array(answer.sums["baseline"].reshape(3, plain.time_grid.count))
-        MomentSums.from_array(answer.sums["risk-moments"])
+        moments_of(answer)
         if needs_embeddings(company.config.audit, company.plan.modalities):
             EmbeddingSums.from_array(answer.sums["embedding-means"], network.model.shapes)
 
@@ -135,13 +135,18 @@ def test(company: Company, progress: Progress, reference: Reference) -> Test:
 
 
 def _risk_bins(company: Company, answers: Sequence[Answer]) -> Yardstick:
-    moments = [MomentSums.from_array(answer.sums["risk-moments"]) for answer in answers]
+    moments = [moments_of(answer) for answer in answers]
     total = sum(moments[1:], start=moments[0])
     return company.yardstick(total.centre, total.scale)
 
 
 def _baseline(answers: Sequence[Answer], plain: Yardstick) -> Baseline:
-    sums = [BaselineSums.from_array(answer.sums["baseline"]) for answer in answers]
+    sums = [
+        sane_baseline(answer.sums["baseline"], answer.noise("baseline"))
+        if answer.noise("baseline")
+        else BaselineSums.from_array(answer.sums["baseline"])
+        for answer in answers
+    ]
     return breslow(sum(sums[1:], start=sums[0]), plain.time_grid)
 
 
@@ -175,6 +180,7 @@ def shared_background(
         return {name: tokens.numpy() for name, tokens in means.items()}
     sums = [EmbeddingSums.from_array(a.sums["embedding-means"], shapes) for a in answers]
     total = sum(sums[1:], start=sums[0])
-    if company.config.privacy.private and not any(total.counts.values()):
+    noise = float(np.linalg.norm([a.noise("embedding-means") for a in answers]))
+    if company.config.privacy.private and min(total.counts.values()) <= 2.0 * noise:
         return {}
     return {name: mean.numpy() for name, mean in total.mean().items()}

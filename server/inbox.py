@@ -10,7 +10,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
-from fusion.config import FederationConfig
+from fusion.config import LARGEST, FederationConfig
 from fusion.errors import FederationError
 from privacy.errors import PrivacyError
 from privacy.mods import FAULTS
@@ -65,6 +65,20 @@ class Answer:
         """The answers of single sites behind this one: itself, unless it is a sum."""
         return self.added or (self,)
 
+    def noise(self, name: str) -> float:
+        """Return the standard deviation of the noise on a sum; 0 = it is exact.
+
+        Raises:
+            FederationError: What the site told is no deviation.
+        """
+        told = self.figures.get(f"noise:{name}", 0.0)
+        if not isinstance(told, (int, float)) or not 0 <= told < LARGEST:
+            raise FederationError(
+                f"Noise on {name} must be a number >= 0, got {str(told)[:25]}. "
+                "Run the same version at every site."
+            )
+        return float(told)
+
 
 Check: TypeAlias = Callable[[Answer], None]
 """Raises unless an answer's sums can be read."""
@@ -96,6 +110,9 @@ class Inbox:
 
     Attributes:
         released: Which sums without noise each site said it sent in a private run.
+        noised: Which sums with noise, likewise.
+        withheld: Which sums with noise a site's ledger did not let out, and why.
+        accounts: What each site said last of its budget, by figure.
 
     Source: own.
     """
@@ -104,19 +121,23 @@ class Inbox:
         self._grid, self._config = grid, config
         self._names: dict[int, str] = {}
         self.released: dict[str, set[str]] = {}
+        self.noised: dict[str, set[str]] = {}
+        self.withheld: dict[str, dict[str, str]] = {}
+        self.accounts: dict[str, dict[str, float]] = {}
 
-    def meet(self, hoped: int = 0) -> tuple[list[Answer], list[Failure]]:
+    def meet(self, hoped: int = 0, run: str = "") -> tuple[list[Answer], list[Failure]]:
         """Wait for the sites, ask each to describe itself, and remember who is who.
 
         Args:
             hoped: Sites to wait for as long as the settings let, but to do without then.
+            run: Name of a private run, by which a site's ledger knows it.
 
         Raises:
             FederationError: Too few came in time.
         """
         nodes = self._wait(hoped)
         self._names = {node: f"node {node}" for node in nodes}
-        replies = self._send("query.describe", dict.fromkeys(nodes, RecordDict()))
+        replies = self._send("query.describe", dict.fromkeys(nodes, request({"run": run})))
         good = {node: reply for node, reply in replies.items() if not self._failure(node, reply)}
         for node, reply in good.items():
             facts = reply.content.config_records["facts"]
@@ -202,12 +223,27 @@ class Inbox:
         faults = {node: self._failure(node, replies.get(node)) for node in nodes}
         answers = [_answer(self._names[n], replies[n]) for n, fault in faults.items() if not fault]
         for answer in answers:
-            told = answer.facts.get("exact-releases", ())
-            self.released.setdefault(answer.site, set()).update(map(str, told))
+            self._remember(answer)
         failures = [fault for fault in faults.values() if fault]
         for failure in failures:
             log.warning("%s did not answer: %s", failure.site, failure.reason)
         return sorted(answers, key=lambda a: a.site), sorted(failures, key=lambda f: f.site)
+
+    def _remember(self, answer: Answer) -> None:
+        """Keep what an answer of a private run says of its releases and their cost."""
+        site, facts = answer.site, answer.facts
+        self.released.setdefault(site, set()).update(map(str, facts.get("exact-releases", ())))
+        self.noised.setdefault(site, set()).update(map(str, facts.get("noised-releases", ())))
+        for told in map(str, facts.get("withheld", ())):
+            name, _, why = told.partition(": ")
+            self.withheld.setdefault(site, {}).setdefault(name, why)
+        found = {
+            name.removeprefix("budget:"): float(value)
+            for name, value in answer.figures.items()
+            if name.startswith("budget:") and isinstance(value, (int, float))
+        }
+        if found:
+            self.accounts[site] = found
 
 
 def objection(answer: Answer, check: Check) -> str | None:

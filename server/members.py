@@ -34,6 +34,7 @@ class Member:
         events: Likewise.
         missing: Patients who lack something, in the order of `fusion.modalities.lacks`.
         outcomes: Training patients by time bin and event, as `OutcomeCounts`.
+        noise: Standard deviation of the noise on each cell of `outcomes`; 0 = exact.
         facts: Encoder, widths, tables and names.
 
     Source: own.
@@ -46,6 +47,7 @@ class Member:
     missing: tuple[int, ...]
     outcomes: np.ndarray
     facts: dict
+    noise: float = 0.0
 
     @property
     def trains(self) -> bool:
@@ -55,8 +57,11 @@ class Member:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the folder's hash, role and counts: another if its data or splits changed."""
-        counts = (self.patients, self.events)
+        """SHA-256 of the folder's hash, role and counts: another if its data or splits changed.
+
+        Counts with noise are left out: they differ each time.
+        """
+        counts = ((), ()) if self.noise else (self.patients, self.events)
         told = json.dumps([self.facts["data-hash"], self.role, *counts])
         return hashlib.sha256(told.encode()).hexdigest()
 
@@ -84,6 +89,7 @@ class Census:
     events: tuple[int, ...]
     missing: tuple[int, ...]
     outcomes: np.ndarray
+    noise: float = 0.0
 
 
 NOBODY = Census((), (), (), np.zeros(0))
@@ -131,6 +137,7 @@ def read_census(answer: Answer, bins: int | None = None) -> Census:
         events=_counts(answer, "events", len(SPLITS)),
         missing=_counts(answer, "missing", None),
         outcomes=outcomes,
+        noise=answer.noise("outcome-histogram"),
     )
 
 
@@ -162,7 +169,8 @@ def add_up(members: Sequence[Member]) -> Census:
         for name in ("patients", "events", "missing")
     )
     outcomes = np.sum([one.outcomes for one in members], axis=0)
-    return Census(patients, events, missing, outcomes)
+    noise = float(np.linalg.norm([one.noise for one in members]))
+    return Census(patients, events, missing, outcomes, noise)
 
 
 def _counts(answer: Answer, name: str, number: int | None) -> tuple[int, ...]:

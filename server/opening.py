@@ -12,6 +12,7 @@ from fusion.config import RunConfig, numbers
 from fusion.errors import ConfigError, FederationError
 from fusion.objectives.intervals import baseline_hazards, choose_intervals
 from fusion.survival.bins import RiskGrid, TimeGrid
+from fusion.survival.noised_counts import Counts, NoisedCounts, add_counts
 from fusion.survival.tallies import OutcomeCounts
 from fusion.training.plan import Plan
 from server.components import common_components
@@ -29,7 +30,7 @@ PUBLIC_RATE = 0.2
 
 
 def describe(
-    inbox: Inbox, hoped: int = 0, bins: int | None = None
+    inbox: Inbox, hoped: int = 0, bins: int | None = None, run: str = ""
 ) -> tuple[list[Member], list[Failure]]:
     """Return the sites that answered the opening question, and those that failed.
 
@@ -37,13 +38,14 @@ def describe(
         inbox: The way to the sites.
         hoped: Sites that would be good to have; see `Inbox.meet`.
         bins: Time bins of the run; None = as many as each site sends.
+        run: Name of a private run.
 
     Raises:
         FederationError: No site can train, or no event was seen anywhere.
 
     Source: own.
     """
-    answers, failures = inbox.meet(hoped)
+    answers, failures = inbox.meet(hoped, run)
     members, refused = read_members(answers, bins)
     for failure in refused:
         log.warning("%s: %s", failure.site, failure.reason)
@@ -119,6 +121,7 @@ class Agreement:
         refused: Sites that described themselves but cannot take part.
         released: Sums without noise that each site had sent by then in a private run: a resumed
             run does not ask for them again, and still has to name them.
+        noised: Sums with noise, likewise.
 
     Source: own.
     """
@@ -130,6 +133,7 @@ class Agreement:
     data_hashes: dict[str, str]
     refused: tuple[Failure, ...] = ()
     released: dict[str, list[str]] = field(default_factory=dict)
+    noised: dict[str, list[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for the checkpoint."""
@@ -144,7 +148,11 @@ class Agreement:
 
 
 def agree(
-    inbox: Inbox, members: Sequence[Member], config: RunConfig, census: Census | None = None
+    inbox: Inbox,
+    members: Sequence[Member],
+    config: RunConfig,
+    census: Census | None = None,
+    run: str = "",
 ) -> Agreement:
     """Return the plan of the run: names in common, scaling, time intervals.
 
@@ -153,6 +161,7 @@ def agree(
         members: The sites.
         config: The run's settings.
         census: Of all sites together; added up from what they told of themselves, if None.
+        run: Name of a private run.
 
     Raises:
         FederationError: The sites have different encoders, or no gene in common.
@@ -163,7 +172,7 @@ def agree(
     inputs = choose_inputs(members, config)
     groups = choose_groups(config, inputs)
     sites = [member.name for member in members if member.trains]
-    scaled = common_scale(inbox, sites, config, inputs)
+    scaled = common_scale(inbox, sites, config, inputs, run)
     left = {failure.site for failure in scaled.failures}
     sites = [name for name in sites if name not in left]
     found = common_components(inbox, sites, config, inputs, scaled.scaling)
@@ -184,8 +193,13 @@ def agree(
     digest = hashlib.sha256("\n".join(inputs.features).encode()).hexdigest()
     hashes = {member.name: str(member.facts["data-hash"]) for member in members}
     refused = (*scaled.failures, *found.failures)
-    released = {site: sorted(names) for site, names in inbox.released.items()}
-    return Agreement(plan, inputs.dropped, scaled.clipped, digest, hashes, refused, released)
+    released, noised = (
+        {site: sorted(names) for site, names in told.items()}
+        for told in (inbox.released, inbox.noised)
+    )
+    return Agreement(
+        plan, inputs.dropped, scaled.clipped, digest, hashes, refused, released, noised
+    )
 
 
 def _say(plan: Plan, dropped: int) -> None:
@@ -212,8 +226,10 @@ def _intervals(
     counted: Sequence[Census], config: RunConfig
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     counts = training_counts(counted, config)
-    outcomes = counts.counts[1:].sum(axis=2).astype(np.float64)
+    outcomes = counts.table()[1:].astype(np.float64)
     edges = counts.time_grid.edges
+    if counts.events_drowned:
+        outcomes = np.zeros_like(outcomes)
     if not outcomes.sum() and not config.objective.cuts:
         raise ConfigError(
             "objective.cuts must be written where no site tells its counts, got none. Write public "
@@ -231,11 +247,18 @@ def _intervals(
     return intervals.edges, tuple(rates.tolist())
 
 
-def training_counts(counted: Sequence[Member | Census], config: RunConfig) -> OutcomeCounts:
+def training_counts(counted: Sequence[Member | Census], config: RunConfig) -> Counts:
     """Return all training patients by time bin and event, of those who were counted.
 
     Source: own.
     """
     grid = TimeGrid(config.evaluation.time_step, config.evaluation.time_bins)
-    total = np.sum([one.outcomes for one in counted], axis=0)
-    return OutcomeCounts.from_array(total, time_grid=grid, risk_grid=RiskGrid(0.0, 1.0, 2))
+    grids: dict[str, Any] = {"time_grid": grid, "risk_grid": RiskGrid(0.0, 1.0, 2)}
+    return add_counts(
+        [
+            NoisedCounts.from_array(one.outcomes, deviation=one.noise, **grids)
+            if one.noise
+            else OutcomeCounts.from_array(one.outcomes, **grids)
+            for one in counted
+        ]
+    )

@@ -57,11 +57,12 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
         check_loss(OBJECTIVES[config.objective.name], config.objective.name)
     inbox = open_inbox(grid, config)
     saved = _load(config) if config.resume else None
+    run = saved.progress.run if saved else token_hex(16) if config.privacy.private else ""
     hoped = len(saved.agreement.data_hashes) if saved else 0
-    members, absent = describe(inbox, hoped, config.evaluation.time_bins)
+    members, absent = describe(inbox, hoped, config.evaluation.time_bins, run)
     census = take_census(inbox, members, config.evaluation.time_bins)
     check_strategy(config.federation, sum(member.trains for member in members))
-    start = _resume(members, saved) if saved else _begin(inbox, members, census, config)
+    start = _resume(members, saved) if saved else _begin(inbox, members, census, config, run)
     refused = {failure.site for failure in start.agreement.refused}
     taking_part = [member for member in members if member.name not in refused]
     company = Company(inbox, taking_part, start.agreement.plan, config, census, start.gone)
@@ -89,12 +90,13 @@ class _Start:
     gone: tuple[Failure, ...] = ()
 
 
-def _begin(inbox: Inbox, members: list[Member], census: Census, config: RunConfig) -> _Start:
-    agreement = agree(inbox, members, config, census)
+def _begin(
+    inbox: Inbox, members: list[Member], census: Census, config: RunConfig, run: str
+) -> _Start:
+    agreement = agree(inbox, members, config, census, run)
     network = build_network(agreement.plan, config)
     own = head_names(network, config)
-    named = own or config.privacy.private
-    model, run = without_head(weights(network), own), token_hex(16) if named else ""
+    model, run = without_head(weights(network), own), run or (token_hex(16) if own else "")
     progress = Progress(0, model, model, records=(first_record(),), run=run)
     progress.save(Path(config.out), config, agreement.to_dict())
     return _Start(agreement, progress)

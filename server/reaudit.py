@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from server.fitting import check_settings, objection
 from server.inbox import Answer, Failure, request
 from server.members import Member, read_members
 from server.opening import take_census
+from server.outgoing import Outgoing
 from server.result import SCHEMA_VERSION, told, versions
 from server.rounds import Company
 from server.scores import readable
@@ -44,6 +46,7 @@ class Revisit:
         company: The sites that take part.
         finished: The model.
         absent: The other sites, and why.
+        run: By which the sites' ledgers know the audit of a private run's model.
 
     Source: own.
     """
@@ -51,12 +54,18 @@ class Revisit:
     company: Company
     finished: FinishedModel
     absent: Sequence[Failure]
+    run: str = ""
 
     @property
     def words(self) -> dict[str, Any]:
-        """What every request tells of the model; a finished one has no run's name."""
+        """What every request tells of the model; it has a run's name only in the sites' ledgers."""
         plain = replace(self.company.yardstick(0.0, 1.0), baseline=self.finished.baseline)
-        about = {"run": "", "model_round": self.finished.round, "plan": self.company.plan_text}
+        about = {
+            "run": self.run,
+            "audit_only": True,
+            "model_round": self.finished.round,
+            "plan": self.company.plan_text,
+        }
         return plain.to_words() | about
 
 
@@ -107,7 +116,8 @@ def _check_auditable(finished: FinishedModel) -> None:
 def _open(grid: Grid, config: RunConfig, finished: FinishedModel) -> Revisit:
     """Meet the sites and leave out those whose data do not fit the model."""
     inbox = open_inbox(grid, config)
-    answers, failures = inbox.meet()
+    run = token_hex(16) if config.privacy.private else ""
+    answers, failures = inbox.meet(run=run)
     members, refused = read_members(answers)
     found = [(member, objection(member, finished)) for member in members]
     absent = [*failures, *refused, *(Failure(member.name, why) for member, why in found if why)]
@@ -115,7 +125,7 @@ def _open(grid: Grid, config: RunConfig, finished: FinishedModel) -> Revisit:
     if not fitting:
         raise _nobody(absent)
     company = Company(inbox, fitting, finished.plan, config, take_census(inbox, fitting))
-    return Revisit(company, finished, absent)
+    return Revisit(company, finished, absent, run)
 
 
 def _ask(visit: Revisit) -> tuple[list[Answer], list[Failure]]:
@@ -179,7 +189,7 @@ def _document(visit: Revisit, audit: Audit, *, seconds: float) -> dict[str, Any]
         "sites": [_site(member, visit) for member in visit.company.members],
         "audit": found,
         "alerts": find_alerts([], found, config.alerts),
-        "privacy": tell_reaudit(visit.company.inbox.released, config),
+        "privacy": tell_reaudit(Outgoing.of(visit.company.inbox, {}, {}), config),
         "not_measured": [
             *audit.not_measured(),
             *(f"Site {failure.site}: {failure.reason}." for failure in visit.absent),

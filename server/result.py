@@ -21,19 +21,20 @@ from fusion.models.entries import MODELS
 from fusion.objectives.base import AbstractObjective
 from fusion.survival.baseline import Baseline
 from fusion.survival.calibration import SurvivalOfRisk, calibration
-from fusion.survival.tallies import OutcomeCounts
+from fusion.survival.noised_counts import Counts, NoisedCounts
 from fusion.training.checkpoint import save_arrays
 from fusion.training.heads import head_names, head_of
 from fusion.training.plan import Plan
 from fusion.types import Bags, Batch
 from server.alerts import find_alerts
 from server.attendance import events
-from server.budgets import NO_ATTACK, joined, tell_privacy
+from server.budgets import NO_ATTACK, tell_privacy
 from server.closing import Reference, Test
 from server.counts import counts_of, totals
 from server.inbox import Failure
 from server.members import Member
 from server.opening import Agreement
+from server.outgoing import Outgoing
 from server.progress import Progress
 from server.rounds import Company
 from server.scores import Score, add_up
@@ -83,7 +84,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
     score = add_up(story.examined.answers, story.reference.yardstick)
     flat = told(config)
     audit = story.examined.audit.document(config, split="test", number=progress.best_round)
-    released = joined(story.agreement.released, story.company.inbox.released)
+    left = Outgoing.of(story.company.inbox, story.agreement.released, story.agreement.noised)
     return {
         "schema_version": SCHEMA_VERSION,
         "timings": {
@@ -104,7 +105,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
         "evaluation": _evaluation(story, score),
         "audit": audit,
         "alerts": find_alerts(progress.records, audit, config.alerts),
-        "privacy": tell_privacy(progress.records, released, config),
+        "privacy": tell_privacy(progress.records, left, config),
         "not_measured": _not_measured(story, score),
     }
 
@@ -223,6 +224,7 @@ def _evaluation(story: Story, score: Score) -> dict[str, Any]:
     pooled = {
         "patients": counts.patients,
         "events": counts.events,
+        "noised": isinstance(counts, NoisedCounts),
         "concordance": concordance.as_dict() | score.together(concordance.estimate),
         "uno": uno.as_dict() | score.together(uno.estimate),
         "integrated_brier": score.together(score.brier) | until,
@@ -241,7 +243,7 @@ def _evaluation(story: Story, score: Score) -> dict[str, Any]:
     }
 
 
-def _calibration(story: Story, counts: OutcomeCounts) -> list[dict[str, Any]]:
+def _calibration(story: Story, counts: Counts) -> list[dict[str, Any]]:
     """Return predicted beside observed survival at the stated horizons, in thirds of risk."""
     baseline, objective = story.reference.baseline, story.reference.network.objective
     found = []

@@ -179,7 +179,7 @@ def validated(
         concordance={k: getattr(concordance, k) for k in ("value", "low", "high")},
         loss={**progress.records[-1]["loss"], "validation": score.loss},
         sites=[
-            {k: s[k] for k in ("name", "patients", "events")} | _ranking(s["concordance"])
+            {k: s[k] for k in ("name", "patients", "events", "noised")} | _ranking(s["concordance"])
             for s in score.sites
         ],
         audit=_audit(answers, company),

@@ -8,6 +8,7 @@ import numpy as np
 
 from fusion.config import RunConfig
 from fusion.errors import FederationError
+from fusion.readers.bounded_inputs import noise_variances
 from fusion.readers.public_scaling import read_public_scaling
 from fusion.readers.scaling import Scaling, ScalingSums
 from fusion.survival.estimate import require_finite
@@ -21,7 +22,7 @@ class Scaled:
 
     Attributes:
         scaling: What every site applies.
-        clipped: Share of omics values cut by the clip; None with public statistics.
+        clipped: Share of omics values cut by the clip; None with public or noised statistics.
         failures: Sites whose sums could not be had; they take no further part.
 
     Source: own.
@@ -37,6 +38,7 @@ def common_scale(
     sites: Sequence[str],
     config: RunConfig,
     inputs: Inputs,
+    run: str = "",
 ) -> Scaled:
     """Return the scale of all inputs; with public statistics no site is asked.
 
@@ -45,6 +47,7 @@ def common_scale(
         sites: Names of those that train.
         config: The run's settings.
         inputs: What the model reads.
+        run: Name of a private run.
 
     Returns:
         The scaling, and the sites that must be left out.
@@ -61,7 +64,8 @@ def common_scale(
         public = read_public_scaling(path, names=features, width=width, clip=clip)
         return Scaled(public, None, ())
     check = _readable(len(features), width)
-    answers, failures = inbox.ask("query.scaling", request(inputs.to_words()), sites, check)
+    content = request(inputs.to_words() | {"run": run})
+    answers, failures = inbox.ask("query.scaling", content, sites, check)
     if not answers:
         reasons = "; ".join(f"{f.site}: {f.reason}" for f in failures)
         raise FederationError(
@@ -71,7 +75,8 @@ def common_scale(
     cut, known = np.sum([answer.sums["scaling.clipped"] for answer in answers], axis=0)
     omics, slides = _added(answers, "scaling.omics"), _added(answers, "scaling.slides")
     scaling = Scaling.from_sums(omics, slides, names=features, clip=clip)
-    return Scaled(scaling, float(cut) / max(float(known), 1.0), tuple(failures))
+    share = None if any(map(_noised, answers)) else float(cut) / max(float(known), 1.0)
+    return Scaled(scaling, share, tuple(failures))
 
 
 def _readable(number: int, width: int) -> Check:
@@ -86,6 +91,15 @@ def _readable(number: int, width: int) -> Check:
     return check
 
 
+def _noised(answer: Answer) -> bool:
+    return answer.noise("scaling.omics") > 0
+
+
 def _added(answers: Sequence[Answer], name: str) -> ScalingSums | None:
-    held = [ScalingSums.from_array(a.sums[name]) for a in answers if name in a.sums]
+    held = [_sums(answer, name) for answer in answers if name in answer.sums]
     return sum(held[1:], start=held[0]) if held else None
+
+
+def _sums(answer: Answer, name: str) -> ScalingSums:
+    rows = answer.sums[name]
+    return ScalingSums.from_array(rows, noise_variances(rows.shape[1], answer.noise(name)))

@@ -1,15 +1,17 @@
 """The sites' sums added up: the federation's figures of one model on one split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from fusion.survival.bounded import BoundedScores
 from fusion.survival.calibration import BrierSums
 from fusion.survival.concordance import Concordance, combine_within, concordance_from
 from fusion.survival.estimate import Estimate, require_finite
 from fusion.survival.moments import MomentSums
+from fusion.survival.noised_counts import Counts, NoisedCounts, add_counts
 from fusion.survival.tallies import OutcomeCounts, count
 from fusion.training.examination import Yardstick
 from privacy.disclosure import FIGURES
@@ -42,7 +44,7 @@ class Score:
     Source: own.
     """
 
-    counts: OutcomeCounts
+    counts: Counts
     moments: MomentSums
     loss: float | None
     within: Estimate
@@ -73,22 +75,22 @@ def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
     kept = suppressed(answers, FIGURES, patients)
     alone = is_alone(kept, patients)
     summed = [] if alone else answers
-    moments = [MomentSums.from_array(answer.sums["risk-moments"]) for answer in summed]
-    loss, weight = sum((answer.sums["loss"] for answer in summed), start=np.zeros(2))
-    own = {answer.site: _own(answer) for answer in answers}
+    moments = [moments_of(answer) for answer in summed]
+    loss, weight = sum((_loss(answer) for answer in summed), start=np.zeros(2))
+    own = {answer.site: _ranking(answer, counts[answer.site]) for answer in answers}
     within = [own[answer.site] for answer in summed]
     return Score(
-        counts=sum((counts[answer.site] for answer in summed), start=nobody(yardstick)),
+        counts=add_counts([nobody(yardstick), *(counts[answer.site] for answer in summed)]),
         moments=sum(moments, start=MomentSums(0.0, 0.0, 0.0)),
         loss=float(loss / weight) if weight > 0 else None,
         within=combine_within(within),
         pairs=float(sum(one.comparable for one in within)),
         sites=tuple(
-            _site(answer, counts[answer.site], own[answer.site], kept.get(answer.site))
+            _site(_Seen(answer, counts[answer.site], own[answer.site], yardstick), kept)
             for answer in answers
             if not answer.added
         ),
-        brier=_brier(summed),
+        brier=_together(summed),
         alone=alone,
     )
 
@@ -107,6 +109,7 @@ def readable(yardstick: Yardstick, modalities: tuple[str, ...], replicates: int 
     def check(answer: Answer) -> None:
         rules_of(answer)
         _counts(answer, yardstick)
+        scores_of(answer)
         MomentSums.from_array(answer.sums["risk-moments"])
         require_finite("Loss", answer.sums["loss"].reshape(2))
         figures = [answer.sums[WITHIN if answer.added else CONCORDANCE]]
@@ -136,18 +139,69 @@ def nobody(yardstick: Yardstick) -> OutcomeCounts:
     )
 
 
-def _brier(answers: Sequence[Answer]) -> Estimate:
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What one site sent, read."""
+
+    answer: Answer
+    counts: Counts
+    own: Concordance
+    yardstick: Yardstick
+
+
+def _together(answers: Sequence[Answer]) -> Estimate:
     """Return the score; without a censoring curve, as in validation, it is over nobody."""
-    sums = [BrierSums.from_array(a.sums["brier"]) for a in answers if "brier" in a.sums]
+    sums = [_brier(answer) for answer in answers if "brier" in answer.sums]
     return sum(sums, start=BrierSums(0.0, 0.0, 0.0)).estimate()
 
 
-def _counts(answer: Answer, yardstick: Yardstick) -> OutcomeCounts:
-    return OutcomeCounts.from_array(
-        answer.sums["outcome-counts"],
-        time_grid=yardstick.time_grid,
-        risk_grid=yardstick.risk_grid,
-    )
+def scores_of(answer: Answer) -> BoundedScores | None:
+    """Return an answer's noised scores; None if its own sums are exact.
+
+    Raises:
+        FederationError: They cannot be read.
+
+    Source: own.
+    """
+    if "scores" not in answer.sums:
+        return None
+    return BoundedScores.from_array(answer.sums["scores"], answer.noise("scores"))
+
+
+def moments_of(answer: Answer) -> MomentSums:
+    """Return the moments of the risks behind an answer.
+
+    Source: own.
+    """
+    noised = scores_of(answer)
+    return noised.moments if noised else MomentSums.from_array(answer.sums["risk-moments"])
+
+
+def _loss(answer: Answer) -> np.ndarray:
+    noised = scores_of(answer)
+    return noised.loss if noised else answer.sums["loss"]
+
+
+def _brier(answer: Answer) -> BrierSums:
+    noised = scores_of(answer)
+    return noised.brier if noised else BrierSums.from_array(answer.sums["brier"])
+
+
+def _counts(answer: Answer, yardstick: Yardstick) -> Counts:
+    array, noise = answer.sums["outcome-counts"], answer.noise("outcome-counts")
+    grids: dict[str, Any] = {
+        "time_grid": yardstick.time_grid, "risk_grid": yardstick.risk_grid,
+    }  # fmt: skip
+    if noise:
+        return NoisedCounts.from_array(array, deviation=noise, **grids)
+    return OutcomeCounts.from_array(array, **grids)
+
+
+def _ranking(answer: Answer, counts: Counts) -> Concordance:
+    """Return a site's own concordance: of its patients, or of its noised counts."""
+    if isinstance(counts, NoisedCounts):
+        return counts.concordance()
+    return _own(answer)
 
 
 def _concordance(three: np.ndarray) -> Concordance:
@@ -169,23 +223,29 @@ def _own(answer: Answer) -> Concordance:
     return concordance_from(concordant, comparable=comparable, standard_error=error)
 
 
-def _site(
-    answer: Answer, counts: OutcomeCounts, own: Concordance, kept: str | None
-) -> dict[str, Any]:
+def _site(seen: _Seen, reasons: Mapping[str, str]) -> dict[str, Any]:
     """Return a site's own figures in the result's form, or why they are left out."""
+    answer, counts, kept = seen.answer, seen.counts, reasons.get(seen.answer.site)
     rules = rules_of(answer)
     entry: dict[str, Any] = {
         "name": answer.site,
         "patients": rules.told(counts.patients),
         "events": rules.told(counts.events),
-        "concordance": own.as_dict() if kept is None else nothing(kept),
+        "noised": isinstance(counts, NoisedCounts),
+        "concordance": seen.own.as_dict() if kept is None else nothing(kept),
         "note": _note(rules.told(counts.events), counts.events) if kept is None else KEPT,
     }
-    if "uno" in answer.sums:
-        brier = BrierSums.from_array(answer.sums["brier"]).estimate()
-        found = {"uno": _concordance(answer.sums["uno"]).estimate, "integrated_brier": brier}
+    if seen.yardstick.censoring is not None:
+        found = {"uno": _uno(seen), "integrated_brier": _brier(answer).estimate()}
         entry |= {k: v.as_dict() if kept is None else nothing(kept) for k, v in found.items()}
     return entry
+
+
+def _uno(seen: _Seen) -> Estimate:
+    counts, yardstick = seen.counts, seen.yardstick
+    if isinstance(counts, NoisedCounts) and yardstick.censoring is not None:
+        return counts.uno(yardstick.censoring, yardstick.tau).estimate
+    return _concordance(seen.answer.sums["uno"]).estimate
 
 
 def _note(told: int, events: int) -> str | None:

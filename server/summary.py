@@ -38,7 +38,7 @@ def summarise(result: Mapping[str, Any]) -> str:
             str(site["events"]),
             interval(site["concordance"]),
             percent(shares.get(site["name"])),
-            "; ".join(filter(None, (site["note"], refused.get(site["name"])))),
+            "; ".join(filter(None, (_noise(site), site["note"], refused.get(site["name"])))),
         )
         for site in result["evaluation"]["sites"]
     ]
@@ -50,7 +50,7 @@ def summarise(result: Mapping[str, Any]) -> str:
             str(pooled["events"]),
             interval(pooled["concordance"]),
             percent(total),
-            "",
+            _noise(pooled),
         )
     )
     rows.append(("mean within sites", "", "", interval(pooled["within_sites"]), "", ""))
@@ -64,6 +64,10 @@ def summarise(result: Mapping[str, Any]) -> str:
     privacy = result["privacy"]
     advice = [f"advice: {sentence}" for sentence in privacy.get("advice", ())]
     return "\n".join([head, "", table(rows), "", *told, privacy["statement"], *advice])
+
+
+def _noise(entry: Mapping[str, Any]) -> str:
+    return "with noise" if entry.get("noised") else ""
 
 
 def alerts(found: Sequence[Mapping[str, Any]]) -> list[str]:

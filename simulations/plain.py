@@ -107,11 +107,15 @@ class _Desk(Inbox):
 
     def __init__(self, settings: Sequence[Settings]) -> None:
         self._sites = {open_site(one).cohort.name: one for one in settings}
-        self.released = {}
+        self.released, self.noised = {}, {}
 
-    def meet(self, hoped: int = 0) -> tuple[list[Answer], list[Failure]]:  # noqa: ARG002 -- all are there
+    def meet(
+        self,
+        hoped: int = 0,  # noqa: ARG002 -- all are there
+        run: str = "",
+    ) -> tuple[list[Answer], list[Failure]]:
         """Return every site's description."""
-        return [_told(name, describe(self._sites[name])) for name in sorted(self._sites)], []
+        return [_told(name, describe(self._sites[name], run)) for name in sorted(self._sites)], []
 
     def ask(
         self,

@@ -1,5 +1,6 @@
 """Every cohort figure of the audit, with its standard error, from one tally of sums."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from fusion.interaction.formulas import (
     unexplained,
 )
 from fusion.interaction.heterogeneity import heterogeneity
+from fusion.interaction.noised import NOISED, NOT_NOISED
 from fusion.interaction.quantities import coalition_names, pair_names
 from fusion.interaction.shares import SMALLEST
 from fusion.interaction.tallies import AuditTally
@@ -41,9 +43,9 @@ def audit_figures(tally: AuditTally, sites: Mapping[str, AuditTally]) -> dict[st
         sites: Each site's own tally, for the heterogeneity between them; may be empty.
 
     Returns:
-        patients, excluded, uninformative, clipped_share (whose contributions were cut), primary,
-        shares (local, ratio, global, published, moebius, variance), signed, pairs, matrix,
-        dividends, concordance, heterogeneity, reasons.
+        patients, excluded, noised, uninformative, clipped_share (whose contributions were cut),
+        primary, shares (local, ratio, global, published, moebius, variance), signed, pairs,
+        matrix, dividends, concordance, heterogeneity, reasons.
         A share has value, low, high, standard_error, interaction (= value), one entry a modality
         and standard_errors. What cannot be had is None with a reason, never NaN.
 
@@ -57,7 +59,8 @@ def audit_figures(tally: AuditTally, sites: Mapping[str, AuditTally]) -> dict[st
     result = {
         "patients": int(tally.count),
         "excluded": int(tally.excluded),
-        "uninformative": round(float(signs[4])),
+        "noised": tally.noise > 0,
+        "uninformative": max(round(float(signs[4])), 0),
         "clipped_share": tally.clipped / tally.count if tally.count else None,
         "modalities": list(tally.modalities),
         "primary": PRIMARY,
@@ -88,6 +91,11 @@ def _shares(tally: AuditTally) -> dict[str, Entry]:
     names = ("local", "ratio", "global", "published", "moebius", "variance")
     if not tally.count:
         return {name: _no_patients(tally) for name in names}
+    if tally.noise:
+        return {
+            name: _averaged(tally, name) if name in NOISED else _not_noised(tally, name)
+            for name in names
+        }
     return {
         "local": _averaged(tally, "local"),
         "ratio": _ratio(tally),
@@ -112,6 +120,15 @@ def _no_share(tally: AuditTally, reason: str) -> Entry:
 
 def _no_patients(tally: AuditTally) -> Entry:
     return _no_share(tally, "no patient with every modality was audited")
+
+
+def _not_noised(tally: AuditTally, name: str) -> Entry:
+    """Return a share that noised sums do not hold."""
+    if name != "variance":
+        return _no_share(tally, NOT_NOISED)
+    blank = np.full(3, np.nan)
+    known = named(("interaction", "r2_additive_ssr", "r2_additive"), blank, blank)
+    return absent(NOT_NOISED) | known | _r2_interval(blank[:1], blank[:1], math.nan)
 
 
 def _averaged(tally: AuditTally, block: str) -> Entry:
@@ -218,8 +235,8 @@ def _r2_interval(value: np.ndarray, error: np.ndarray, reach: float) -> Entry:
 def _means(tally: AuditTally, block: str, names: tuple[str, ...]) -> Entry:
     """Return plain means over patients with their standard errors."""
     mean, covariance = tally.moments(block)
-    if not tally.count:
-        mean = np.full_like(mean, np.nan)
+    if not tally.count or (tally.noise and block not in NOISED):
+        mean, covariance = np.full_like(mean, np.nan), np.full_like(covariance, np.nan)
     error = np.sqrt(np.maximum(np.diag(covariance), 0.0) / max(tally.count, 1.0))
     return named(names, mean, error)
 
@@ -244,7 +261,7 @@ def _matrix(tally: AuditTally) -> list[list[float | None]]:
     size = len(tally.modalities)
     result = np.full((size, size), np.nan)
     i, j = np.triu_indices(size)
-    if tally.count:
+    if tally.count and not tally.noise:
         result[i, j] = result[j, i] = tally.moments("global")[0]
     return [[number(entry) for entry in row] for row in result]
 
@@ -256,9 +273,10 @@ def _concordance(tally: AuditTally) -> Entry:
     """
     names = ("full", "additive", *tally.modalities, "gain")
     pairs = tally.comparable
-    if not pairs:
+    if not pairs or tally.noise:
         blank = np.full(len(names), np.nan)
-        return named(names, blank, blank) | {"comparable_pairs": 0, "reason": "no comparable pair"}
+        reason = NOT_NOISED if tally.noise else "no comparable pair"
+        return named(names, blank, blank) | {"comparable_pairs": 0, "reason": reason}
     values = tally.concordant / pairs
     values = np.append(values, values[0] - values[1])
     known = named(names, values, np.sqrt(tally.variance) / pairs)

@@ -1,11 +1,13 @@
 """What a site sends of its audit: sums over patients, from which every cohort figure follows."""
 
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from fusion.errors import FederationError
+from fusion.interaction.noised import noised_moments
 from fusion.interaction.quantities import RATIOS, blocks, moved, products, quantities
 from fusion.interaction.ranking import ranked
 from fusion.interaction.sensitivity import clipped
@@ -30,6 +32,8 @@ class AuditTally:
             output, the additive part and each modality's main effect.
         variance: (Standard error of a site's concordance x its pairs)^2 for the same scores and,
             last, for the gain of the full output over the additive part.
+        noise: Standard deviation of the noise on each number; 0 = exact. With noise only the
+            counts and the sums of `NOISED` blocks are there, the rest is 0.
 
     Privacy: Sums only, but exact ones: over very few patients they can be solved for a patient,
         so a site answers only above its minimum number.
@@ -47,6 +51,7 @@ class AuditTally:
     cross: Float[np.ndarray, " product"]
     concordant: Float[np.ndarray, " score"]
     variance: Float[np.ndarray, " comparison"]
+    noise: float = 0.0
 
     def __add__(self, other: "AuditTally") -> "AuditTally":
         """Return the tally of both groups of patients, pairs across the two not counted.
@@ -61,13 +66,15 @@ class AuditTally:
             )
         reference = self.reference if self.count else other.reference
         a, b = self._shifted(reference), other._shifted(reference)
+        summed = {item: getattr(a, item) + getattr(b, item) for item in SUMMED}
         return AuditTally(
-            self.modalities,
-            self.count + other.count,
-            self.excluded + other.excluded,
-            self.clipped + other.clipped,
-            reference,
-            *(getattr(a, item) + getattr(b, item) for item in SUMMED),
+            modalities=self.modalities,
+            count=self.count + other.count,
+            excluded=self.excluded + other.excluded,
+            clipped=self.clipped + other.clipped,
+            reference=reference,
+            noise=math.hypot(self.noise, other.noise),
+            **summed,
         )
 
     def moments(
@@ -84,6 +91,8 @@ class AuditTally:
         """
         place = blocks(len(self.modalities))[block]
         total = self.sums[place]
+        if self.noise:
+            return noised_moments(total, self.count, self.noise)
         second = self._second()[place, place]
         if self.count < 2:
             return total / max(self.count, 1.0), np.full_like(second, np.nan)
@@ -98,13 +107,15 @@ class AuditTally:
 
     @staticmethod
     def from_array(
-        array: Float[np.ndarray, " number"], modalities: tuple[str, ...]
+        array: Float[np.ndarray, " number"], modalities: tuple[str, ...], noise: float = 0.0
     ) -> "AuditTally":
         """Return the tally that `to_array` wrote.
 
         Args:
-            array: The vector.
+            array: The vector; under noise counts below 0 are 0, and so are all sums if the
+                patients are no more than twice the noise.
             modalities: Names, in the order of the bits.
+            noise: Standard deviation of the noise on each number.
 
         Returns:
             The same tally.
@@ -114,6 +125,9 @@ class AuditTally:
         """
         sizes = _sizes(len(modalities))
         wanted = HEAD + sum(sizes)
+        if noise:
+            array = array * (array[:1].sum() > 2.0 * noise)
+            array[:HEAD] = np.maximum(array[:HEAD], 0.0)
         sound = len(array) == wanted and np.isfinite(array).all()
         if not sound or (array[[0, 1, 2, 4]] < 0).any():
             raise FederationError(
@@ -122,7 +136,12 @@ class AuditTally:
                 "Run the same version at every site."
             )
         parts = np.split(array, np.cumsum([HEAD, *sizes])[:-1])
-        return AuditTally(modalities, *parts[0].tolist(), *parts[1:])
+        count, excluded, cut, reference, comparable = parts[0].tolist()
+        sums, cross, concordant, variance = parts[1:]
+        return AuditTally(
+            modalities, count, excluded, cut, reference, comparable, sums, cross, concordant,
+            variance, noise,
+        )  # fmt: skip
 
     def _second(self) -> Float[np.ndarray, "quantity quantity"]:
         """Return the summed products as a symmetric matrix, 0 where none was summed."""
@@ -134,7 +153,7 @@ class AuditTally:
     def _shifted(self, reference: float) -> "AuditTally":
         """Return the same tally with another reference (an affine map of the variance block)."""
         step, place = self.reference - reference, blocks(len(self.modalities))["variance"]
-        if step == 0 or not self.count:
+        if step == 0 or not self.count or self.noise:
             return self
         turn, add = moved(step)
         sums, second = self.sums.copy(), self._second()

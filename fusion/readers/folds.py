@@ -1,10 +1,14 @@
 """Which of a site's patients train, validate and test: seeded, and balanced by event."""
 
+import hashlib
+import hmac
+import json
+
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from fusion.readers.cohort import Cohort
-from fusion.seeding import digest, generator
+from fusion.seeding import generator
 
 
 def assign_split(
@@ -44,7 +48,7 @@ def assign_split(
 
 
 def assign_alone(
-    cohort: Cohort, *, validation: float, test: float, seed: int
+    cohort: Cohort, *, validation: float, test: float, seed: int, key: bytes
 ) -> Shaped[np.ndarray, " patient"]:
     """Return what `assign_split` does, each patient's split by that patient alone.
 
@@ -55,18 +59,18 @@ def assign_alone(
         cohort: The site's patients.
         validation: Probability of each patient.
         test: Likewise.
-        seed: The run's seed; with the names of site and patient it decides the draw.
+        seed: The run's seed.
+        key: A secret of the site: nobody else can tell from a name who is in which split.
 
     Privacy: membership of patients; it stays at the site.
 
-    Source: own (a hash of each name, read as a number in [0, 1)).
+    Source: own (a keyed hash of seed, site and name, read as a number in [0, 1)).
     """
     number = len(cohort.patients)
     if cohort.role == "evaluate-only":
         return np.full(number, "test", "<U10")
-    places = np.array(
-        [digest(seed, cohort.name, "split", name) / 2**63 for name in cohort.patients]
-    ).reshape(number)
+    told = [json.dumps([seed, cohort.name, "split", name]) for name in cohort.patients]
+    places = np.array([_place(key, one) for one in told]).reshape(number)
     split = np.full(number, "train", "<U10")
     if cohort.fixed_split is not None:
         split = cohort.fixed_split.astype("<U10")
@@ -75,6 +79,12 @@ def assign_alone(
     split[free & (places < test)] = "test"
     split[free & (places >= 1 - validation)] = "validation"
     return split
+
+
+def _place(key: bytes, told: str) -> float:
+    """Return 53 bits of HMAC-SHA256 as a number in [0, 1)."""
+    found = hmac.new(key, told.encode(), hashlib.sha256).digest()
+    return (int.from_bytes(found[:8]) >> 11) * 2.0**-53
 
 
 def draw_balanced(

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 
 from fusion.errors import ConfigError, SiteError
 from fusion.readers.bags import BagReader
+from fusion.readers.bounded_inputs import EXACT, Variances, summed, told_through
 from fusion.readers.omics import CLINICAL, OmicsVector
 
 BEYOND = 0.05
@@ -25,15 +26,20 @@ class ScalingSums:
         count: Patients whose value is known.
         total: Sum of their values.
         square: Sum of their squares.
+        noise: Variances of the noise on each number of the three; 0 = exact.
     """
 
     count: Float[np.ndarray, " feature"]
     total: Float[np.ndarray, " feature"]
     square: Float[np.ndarray, " feature"]
+    noise: Variances = EXACT
 
     def __add__(self, other: "ScalingSums") -> "ScalingSums":
         return ScalingSums(
-            self.count + other.count, self.total + other.total, self.square + other.square
+            self.count + other.count,
+            self.total + other.total,
+            self.square + other.square,
+            summed(self.noise, other.noise),
         )
 
     def without_lone_patients(self) -> "ScalingSums":
@@ -52,23 +58,27 @@ class ScalingSums:
         return np.stack([self.count, self.total, self.square])
 
     @classmethod
-    def from_array(cls, rows: Float[np.ndarray, "3 feature"]) -> "ScalingSums":
-        """Return the sums that `to_array` wrote.
-
-        Source: own.
-        """
-        return cls(*rows.astype(np.float64))
+    def from_array(
+        cls, rows: Float[np.ndarray, "3 feature"], noise: Variances = EXACT
+    ) -> "ScalingSums":
+        """Return the sums that `to_array` wrote; zeros where noise drowns the patients."""
+        kept = rows[:1].max(initial=0.0) > 2.0 * noise[0] ** 0.5 or not any(noise)
+        count, total, square = rows.astype(np.float64) * kept
+        return cls(count, total, square, noise)
 
     def moments(self) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:
         """Return mean and standard deviation; both 0 where nobody's value is known.
 
         The deviation is exactly 0 where the variance is lost in rounding: a constant feature.
+        Under noise: `told_through`.
 
         Source: own.
         """
         known = np.maximum(self.count, 1.0)
         mean, square = self.total / known, self.square / known
         variance = square - mean**2
+        if any(self.noise):
+            return told_through(self.noise, known, mean, square)
         return mean, np.sqrt(np.where(variance > _CONSTANT * square, variance, 0.0))
 
 

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from fusion.errors import FederationError
 from fusion.survival.curves import CensoringCurve
 from fusion.survival.estimate import Z95, Estimate, Flags, Values, require_finite
-from fusion.survival.tallies import OutcomeCounts, RiskGroup
+from fusion.survival.noised_counts import Counts
+from fusion.survival.risk_groups import RiskGroup
 
 SurvivalOfRisk: TypeAlias = Callable[[Float[np.ndarray, " bin"]], Float[np.ndarray, " bin"]]
 """Predicted probability of being event-free at the horizon, for a patient of each risk."""
@@ -24,6 +25,7 @@ class BrierSums:
         count: Patients.
         total: Sum of their contributions.
         square: Sum of their squared contributions.
+        noise: Variances of the noise on `count` and on `total`; 0 where both are exact.
 
     Source: own.
     """
@@ -31,16 +33,21 @@ class BrierSums:
     count: float
     total: float
     square: float
+    noise: tuple[float, float] = (0.0, 0.0)
 
     def __add__(self, other: "BrierSums") -> "BrierSums":
         return BrierSums(
-            self.count + other.count, self.total + other.total, self.square + other.square
+            self.count + other.count,
+            self.total + other.total,
+            self.square + other.square,
+            (self.noise[0] + other.noise[0], self.noise[1] + other.noise[1]),
         )
 
     def estimate(self) -> Estimate:
         """Return the integrated Brier score, the mean contribution, with its 95% interval.
 
-        The standard error takes the censoring curve as known; the interval is cut at 0.
+        The standard error takes the censoring curve as known and includes the noise on the sums;
+        the interval is cut at 0.
 
         Source: Graf et al. 1999, Stat Med 18:2529; interval: mean of independent contributions.
         """
@@ -50,6 +57,7 @@ class BrierSums:
         if self.count < 2:
             return Estimate(mean, reason="one patient has no spread to measure")
         variance = max(self.square / self.count - mean**2, 0.0) / (self.count - 1)
+        variance += (self.noise[1] + mean**2 * self.noise[0]) / self.count**2
         error = float(np.sqrt(variance))
         return Estimate(mean, max(mean - Z95 * error, 0.0), mean + Z95 * error, error)
 
@@ -73,15 +81,15 @@ class BrierSums:
         return cls(float(array[0]), float(array[1]), float(array[2]))
 
 
-def brier_sums(
+def brier_contributions(
     survival: Float[np.ndarray, "patient time"],
     *,
     time: Values,
     event: Flags,
     times: Float[np.ndarray, " time"],
     censoring: CensoringCurve,
-) -> BrierSums:
-    """Return the sums of patients' Brier contributions, integrated over `times`.
+) -> Values:
+    """Return each patient's Brier contribution, integrated over `times`.
 
     At t: S(t)^2 / G(t_i-) after an event at t_i <= t, (1 - S(t))^2 / G(t) while t_i > t, 0 once
     censored; averaged over time by the trapezoid rule. Stop `times` where few are left, see
@@ -95,12 +103,12 @@ def brier_sums(
         censoring: Curve G of the censoring, of all sites together.
 
     Returns:
-        Mergeable sums.
+        One number a patient, at least 0 and at most 1 / G at the last time.
 
     Raises:
         FederationError: A prediction is not finite, or G is 0 within `times`.
 
-    Privacy: Over one patient the sums are that patient's error.
+    Privacy: One number a patient; stays at the site.
 
     Source: Graf et al. 1999, Stat Med 18:2529.
     """
@@ -119,7 +127,35 @@ def brier_sums(
     dead = (time[:, None] <= times[None, :]) & event[:, None]
     alive = time[:, None] > times[None, :]
     error = dead * survival**2 / before[:, None] + alive * (1.0 - survival) ** 2 / after[None, :]
-    each = _mean_over(times, error)
+    return _mean_over(times, error)
+
+
+def brier_sums(
+    survival: Float[np.ndarray, "patient time"],
+    *,
+    time: Values,
+    event: Flags,
+    times: Float[np.ndarray, " time"],
+    censoring: CensoringCurve,
+) -> BrierSums:
+    """Return the sums of patients' Brier contributions; arguments as `brier_contributions`.
+
+    Privacy: Over one patient the sums are that patient's error.
+
+    Source: as `brier_contributions`.
+    """
+    return summed_brier(
+        brier_contributions(survival, time=time, event=event, times=times, censoring=censoring)
+    )
+
+
+def summed_brier(each: Values) -> BrierSums:
+    """Return the sums of patients' Brier contributions.
+
+    Privacy: Over one patient the sums are that patient's error.
+
+    Source: own.
+    """
     return BrierSums(float(len(each)), float(each.sum()), float(each @ each))
 
 
@@ -158,7 +194,7 @@ class CalibrationGroup:
 
 
 def calibration(
-    counts: OutcomeCounts, survival_of_risk: SurvivalOfRisk, *, horizon: float, groups: int = 4
+    counts: Counts, survival_of_risk: SurvivalOfRisk, *, horizon: float, groups: int = 4
 ) -> tuple[CalibrationGroup, ...]:
     """Return predicted beside observed survival at a horizon, by groups of risk.
 
@@ -179,7 +215,7 @@ def calibration(
     """
     predicted = survival_of_risk(counts.risk_grid.representatives)
     require_finite("Predicted survival", predicted)
-    patients = counts.counts.sum(axis=(0, 1))
+    patients = counts.by_risk
     return tuple(
         CalibrationGroup(
             group.name,

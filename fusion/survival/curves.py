@@ -174,7 +174,8 @@ def curve_from_table(
     terms = np.divide(events, room, out=np.zeros_like(events), where=room > 0)
     inside = (survival > 0.0) & (survival < 1.0)
     log = np.log(np.where(inside, survival, 0.5))
-    half = Z95 * np.sqrt(np.cumsum(terms)) / np.abs(log)
+    # past 100 the ends are 0 and 1 to the last bit; a hundred more overflows
+    half = np.minimum(Z95 * np.sqrt(np.cumsum(terms)) / np.abs(log), 100.0)
     low = np.where(inside, np.exp(log * np.exp(half)), survival)
     high = np.where(inside, np.exp(log * np.exp(-half)), 1.0)
     high = np.where(survival > 0.0, high, np.min(np.where(inside, high, 1.0), initial=1.0))

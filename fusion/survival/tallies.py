@@ -1,50 +1,17 @@
 """Counts by time bin, event and risk bin: add the sites' and get the pooled figures."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Float64, Int, Int64, Shaped
 
 from fusion.errors import FederationError
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.concordance import Concordance, Ranking, concordance_of, uno_weights
-from fusion.survival.curves import (
-    CensoringCurve,
-    Curve,
-    curve_from_table,
-)
+from fusion.survival.curves import CensoringCurve, curve_from_table
 from fusion.survival.estimate import Flags, Values, require_finite
 from fusion.survival.logrank import LogRank, logrank_from_table
-
-
-@dataclass(frozen=True)
-class RiskGroup:
-    """Patients of neighbouring risk bins, and their survival.
-
-    Attributes:
-        name: Such as "higher risk".
-        bins: Their risk bins.
-        patients: Their number.
-        events: Their events.
-        curve: Kaplan-Meier at the grid's edges, up to the start of the open bin.
-
-    Source: own.
-    """
-
-    name: str
-    bins: Int[np.ndarray, " bin"]
-    patients: int
-    events: int
-    curve: Curve
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return name, patients, events and the curve's lists, ready for JSON.
-
-        Source: own.
-        """
-        known = {"name": self.name, "patients": self.patients, "events": self.events}
-        return known | self.curve.as_dict()
+from fusion.survival.risk_groups import RiskGroup, group_names, parts_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +27,7 @@ class OutcomeCounts:
     Source: own.
     """
 
-    counts: Int64[np.ndarray, "row 2 risk"]
+    counts: Int64[np.ndarray, "row 2 risk"] | Float64[np.ndarray, "row 2 risk"]
     time_grid: TimeGrid
     risk_grid: RiskGrid
 
@@ -79,7 +46,7 @@ class OutcomeCounts:
 
         Source: own.
         """
-        return int(self.counts.sum())
+        return round(float(self.counts.sum()))
 
     @property
     def events(self) -> int:
@@ -87,9 +54,32 @@ class OutcomeCounts:
 
         Source: own.
         """
-        return int(self.counts[:, 1].sum())
+        return round(float(self.counts[:, 1].sum()))
 
-    def to_array(self) -> Int64[np.ndarray, "row 2 risk"]:
+    @property
+    def by_risk(self) -> Shaped[np.ndarray, " bin"]:
+        """Patients of each risk bin.
+
+        Source: own.
+        """
+        return self.counts.sum(axis=(0, 1))
+
+    @property
+    def events_drowned(self) -> bool:
+        """Whether noise leaves nothing to be read of the events: never, these are exact.
+
+        Source: own.
+        """
+        return False
+
+    def table(self) -> Shaped[np.ndarray, "row 2"]:
+        """Return patients by time bin and event.
+
+        Source: own.
+        """
+        return self.counts.sum(axis=2)
+
+    def to_array(self) -> Shaped[np.ndarray, "row 2 risk"]:
         """Return the counts alone, for the wire.
 
         Source: own.
@@ -181,10 +171,9 @@ class OutcomeCounts:
 
         Source: Cutler and Ederer 1958, J Chronic Dis 8:699 (actuarial estimate).
         """
-        parts = self._parts(number)
-        return tuple(
-            self._group(name, part) for name, part in zip(_names(len(parts)), parts, strict=True)
-        )
+        parts = parts_of(self.by_risk, number)
+        names = group_names(len(parts))
+        return tuple(self._group(name, part) for name, part in zip(names, parts, strict=True))
 
     def logrank(self, number: int = 2) -> LogRank:
         """Return the log-rank test between the groups of `groups`.
@@ -197,21 +186,12 @@ class OutcomeCounts:
 
         Source: Mantel 1966, on the actuarial table.
         """
-        tables = [self.counts[:, :, part].sum(axis=2) for part in self._parts(number)]
+        tables = [self.counts[:, :, part].sum(axis=2) for part in parts_of(self.by_risk, number)]
         if len(tables) < 2:
             return LogRank(None, 0, None, "the risks do not divide the patients into groups")
         exposed = np.stack([self._exposed(table) for table in tables])
         events = np.stack([table[:, 1] for table in tables]).astype(np.float64)
         return logrank_from_table(exposed, events=events)
-
-    def _parts(self, number: int) -> list[Int[np.ndarray, " bin"]]:
-        """Return runs of risk bins that hold about equally many patients, none empty."""
-        by_risk = self.counts.sum(axis=(0, 1))
-        reached = np.concatenate([[0], np.cumsum(by_risk)])
-        wanted = self.patients * np.arange(1, number) / number
-        cuts = np.abs(reached[None, :] - wanted[:, None]).argmin(axis=1)
-        parts = np.split(np.arange(self.risk_grid.count), cuts)
-        return [part for part in parts if by_risk[part].sum() > 0]
 
     def _group(self, name: str, part: Int[np.ndarray, " bin"]) -> RiskGroup:
         """Return the group of some risk bins; its curve ends when nobody is at risk."""
@@ -226,9 +206,11 @@ class OutcomeCounts:
             exposed=self._exposed(table)[:end],
             events=table[:end, 1].astype(np.float64),
         )
-        return RiskGroup(name, part, int(table.sum()), int(table[:, 1].sum()), curve)
+        return RiskGroup(
+            name, part, round(float(table.sum())), round(float(table[:, 1].sum())), curve
+        )
 
-    def _exposed(self, table: Int64[np.ndarray, "row 2"]) -> Float[np.ndarray, " row"]:
+    def _exposed(self, table: Shaped[np.ndarray, "row 2"]) -> Float[np.ndarray, " row"]:
         """Return those at risk at each row's start, less half of its censored in wide bins."""
         gone = 0.0 if self.time_grid.exact else 0.5
         return np.cumsum(table.sum(axis=1)[::-1])[::-1] - gone * table[:, 0]
@@ -236,10 +218,13 @@ class OutcomeCounts:
     def _ends(self) -> Float[np.ndarray, " row"]:
         """Return the time in days by which each row but the open one is over."""
         edges = self.time_grid.edges
-        return self._times()[:-1] if self.time_grid.exact else edges[:-1]
+        return self.row_times()[:-1] if self.time_grid.exact else edges[:-1]
 
-    def _times(self) -> Float[np.ndarray, " row"]:
-        """Return the time in days that stands for each row: a bin's middle, an exact bin's day."""
+    def row_times(self) -> Float[np.ndarray, " row"]:
+        """Return the time in days that stands for each row: a bin's middle, an exact bin's day.
+
+        Source: own.
+        """
         days = self.time_grid.middles.copy()
         if self.time_grid.exact:
             days[1:] = self.time_grid.edges[1:-1]
@@ -249,7 +234,7 @@ class OutcomeCounts:
         """Return time, event, risk and number of each cell that holds patients."""
         row, event, risk = np.nonzero(self.counts)
         weight = self.counts[row, event, risk].astype(np.float64)
-        return self._times()[row], event == 1, risk.astype(np.float64), weight
+        return self.row_times()[row], event == 1, risk.astype(np.float64), weight
 
 
 def count(
@@ -274,14 +259,25 @@ def count(
 
     Source: own.
     """
-    require_finite("Risk", risk)
-    require_finite("Time", time)
-    row = np.where(time > 0, 1 + time_grid.index(time), 0)
-    counts = np.zeros((time_grid.count + 1, 2, risk_grid.count), dtype=np.int64)
-    np.add.at(counts, (row, event.astype(np.int64), risk_grid.index(risk)), 1)
+    cells = cell_of(risk, time=time, event=event, time_grid=time_grid, risk_grid=risk_grid)
+    shape = (time_grid.count + 1, 2, risk_grid.count)
+    counts = np.bincount(cells, minlength=int(np.prod(shape))).astype(np.int64).reshape(shape)
     return OutcomeCounts(counts, time_grid, risk_grid)
 
 
-def _names(number: int) -> list[str]:
-    known = {0: [], 1: ["all patients"], 2: ["lower risk", "higher risk"]}
-    return known.get(number) or [f"risk group {k + 1} of {number}" for k in range(number)]
+def cell_of(
+    risk: Values, *, time: Values, event: Flags, time_grid: TimeGrid, risk_grid: RiskGrid
+) -> Int[np.ndarray, " patient"]:
+    """Return the cell that each patient is in, numbered row by row; arguments as for `count`.
+
+    Raises:
+        FederationError: A risk or time is not finite.
+
+    Privacy: One cell a patient; stays at the site.
+
+    Source: own.
+    """
+    require_finite("Risk", risk)
+    require_finite("Time", time)
+    row = np.where(time > 0, 1 + time_grid.index(time), 0)
+    return (2 * row + event) * risk_grid.count + risk_grid.index(risk)

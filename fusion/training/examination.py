@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from fusion.config import EvaluationConfig
-from fusion.survival.baseline import Baseline, baseline_sums
+from fusion.survival.baseline import LIMIT, Baseline, baseline_sums
 from fusion.survival.bins import RiskGrid, TimeGrid
-from fusion.survival.calibration import brier_sums
+from fusion.survival.bounded import bounded_hazards, bounded_scores
+from fusion.survival.calibration import brier_contributions, summed_brier
 from fusion.survival.concordance import Concordance, concordance, uno_concordance
 from fusion.survival.curves import CensoringCurve
 from fusion.survival.moments import moments
-from fusion.survival.tallies import count
+from fusion.survival.tallies import cell_of, count
 from fusion.training.data import PatientData
 from fusion.training.evaluation import Pooled, log_hazards
 from fusion.training.plan import SurvivalNetwork
@@ -111,15 +112,76 @@ def examine(
         "loss": _loss(network, risk, time=time, event=event),
         "concordance": _three(concordance(risk, time=time, event=event)),
     }
-    if yardstick.censoring is None:
+    each = _brier(network, risk, time=time, event=event, yardstick=yardstick)
+    if yardstick.censoring is None or each is None:
         return found
     uno = uno_concordance(
         risk, time=time, event=event, censoring=yardstick.censoring, tau=yardstick.tau
     )
-    times = np.linspace(0.0, yardstick.tau, 101)[1:]
-    curves = network.objective.survival(risk, times=times, baseline=yardstick.baseline)
-    brier = brier_sums(curves, time=time, event=event, times=times, censoring=yardstick.censoring)
-    return found | {"uno": _three(uno), "brier": brier.to_array()}
+    return found | {"uno": _three(uno), "brier": summed_brier(each).to_array()}
+
+
+def examine_each(
+    network: SurvivalNetwork,
+    data: PatientData,
+    rows: Sequence[int],
+    yardstick: Yardstick,
+    pooled: Pooled | None = None,
+) -> tuple[Int[np.ndarray, " patient"], Float[np.ndarray, "patient number"]]:
+    """Return each patient's cell of the outcome counts, and row of bounded scores.
+
+    What `examine` sums up, patient by patient, for sums that noise is to hide each one in.
+
+    Args:
+        network: The model under examination; its objective must not couple patients.
+        data: The site's patients.
+        rows: Which of them.
+        yardstick: Shared grids and curves.
+        pooled: The same patients, if their patches were read already.
+
+    Returns:
+        Cells of `OutcomeCounts`, numbered row by row; `survival.bounded.bounded_scores` with
+        losses, and with Brier contributions if there is a censoring curve.
+
+    Privacy: one row a patient; stays at the site.
+
+    Source: own.
+    """
+    risk = _readable(log_hazards(network, data, rows, pooled))
+    time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
+    cells = cell_of(
+        risk,
+        time=time,
+        event=event,
+        time_grid=yardstick.time_grid,
+        risk_grid=yardstick.risk_grid,
+    )
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        outcomes = torch.tensor(np.column_stack([risk, time, event]), device=device)
+        loss = network.objective(outcomes).double().cpu().numpy()
+    brier = _brier(network, risk, time=time, event=event, yardstick=yardstick)
+    return cells, bounded_scores(risk, loss=loss, brier=brier)
+
+
+def refer_each(
+    network: SurvivalNetwork,
+    data: PatientData,
+    rows: Sequence[int],
+    time_grid: TimeGrid,
+    pooled: Pooled | None = None,
+) -> tuple[Float[np.ndarray, "patient number"], Float[np.ndarray, "patient 3"]]:
+    """Return each patient's bounded row of events and hazards, and of risks.
+
+    What `refer` sums up, patient by patient; arguments as there.
+
+    Privacy: one row a patient; stays at the site.
+
+    Source: own.
+    """
+    risk = _readable(log_hazards(network, data, rows, pooled))
+    time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
+    return bounded_hazards(risk, time=time, event=event, time_grid=time_grid), bounded_scores(risk)
 
 
 def refer(
@@ -144,6 +206,32 @@ def refer(
     time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
     sums = baseline_sums(risk, time=time, event=event, time_grid=time_grid)
     return {"baseline": sums.to_array(), "risk-moments": moments(risk).to_array()}
+
+
+def _readable(risk: Float[np.ndarray, " patient"]) -> Float[np.ndarray, " patient"]:
+    """Return risks cut to numbers that all can be computed with.
+
+    An error would tell that a patient is there for whom a crafted model overflows.
+    """
+    return np.nan_to_num(risk.astype(np.float64), nan=0.0).clip(-LIMIT, LIMIT)
+
+
+def _brier(
+    network: SurvivalNetwork,
+    risk: Float[np.ndarray, " patient"],
+    *,
+    time: Float[np.ndarray, " patient"],
+    event: np.ndarray,
+    yardstick: Yardstick,
+) -> Float[np.ndarray, " patient"] | None:
+    """Return each patient's Brier contribution, integrated to tau; None without a curve."""
+    if yardstick.censoring is None:
+        return None
+    times = np.linspace(0.0, yardstick.tau, 101)[1:]
+    curves = network.objective.survival(risk, times=times, baseline=yardstick.baseline)
+    return brier_contributions(
+        curves, time=time, event=event, times=times, censoring=yardstick.censoring
+    )
 
 
 def _loss(

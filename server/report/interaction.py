@@ -60,6 +60,7 @@ def _row(entry: Mapping[str, Any], modalities: Sequence[str], axis: Axis) -> dic
     return {
         "name": entry["name"], "kind": entry.get("kind", "site"), "patients": entry["patients"],
         "figure": local, "shares": shares, "bars": list(bars(shares, axis)),
+        "noised": entry.get("noised", False),
     } | mark(local, axis)  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def forest(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """
     pooled, sites = evaluation["pooled"], evaluation["sites"]
     axis = Axis(_lowest(evaluation), 1.0, 8.0, WIDTH - 8.0)
-    counts = {"patients": pooled["patients"], "events": pooled["events"]}
+    counts = {key: pooled.get(key) for key in ("patients", "events", "noised")}
     overall = counts | {"name": "All test patients together", "kind": "overall", "note": None}
     within = counts | {"name": "Within sites only", "kind": "within", "note": None}
     most = max((site["events"] for site in sites), default=1)
@@ -78,6 +78,7 @@ def _known(key: str, figures: Iterable[Mapping[str, Any]]) -> list[float]:
 
 def _row(entry: Mapping[str, Any], figure: Mapping[str, Any], axis: Axis, radius: float) -> Any:
     row = {key: entry[key] for key in ("name", "kind", "patients", "events", "note")}
+    row["noised"] = entry.get("noised", False)
     return row | {"figure": figure, "radius": radius} | mark(figure, axis)
 
 

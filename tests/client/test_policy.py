@@ -5,7 +5,7 @@ import pytest
 from client.policy import read_policy
 from fusion.errors import ConfigError
 from privacy.disclosure import Disclosure
-from privacy.events import PrivacyEvent
+from privacy.mechanisms import Noise
 
 FULL = """
 [cohort]
@@ -24,7 +24,9 @@ epsilon = 2.5
 sampling-rate = 0.2
 max-grad-norm = 0.5
 steps = 80
-releases = ["gaussian:12:4", "laplace:4"]
+[releases]
+counts = "laplace:4"
+test = "gaussian:12"
 [allowed]
 models = ["late"]
 objectives = ["discrete-time"]
@@ -48,10 +50,8 @@ def test_every_key_is_read(tmp_path):
     assert policy.mirror == Path("/mnt/other/ledger.head")
     assert (policy.epsilon, policy.sampling_rate, policy.max_grad_norm) == (2.5, 0.2, 0.5)
     assert policy.steps == 80
-    assert policy.releases == (
-        PrivacyEvent("gaussian", 12.0, count=4),
-        PrivacyEvent("laplace", 4.0),
-    )
+    assert policy.noises == {"counts": Noise("laplace", 4.0), "test": Noise("gaussian", 12.0)}
+    assert policy.limit.run_epsilon == 2.5
     assert (policy.models, policy.objectives) == (("late",), ("discrete-time",))
     assert (policy.rounds, policy.parameters) == (20, 100_000)
 
@@ -102,7 +102,16 @@ def test_delta_and_the_run_follow_from_size_and_limit(tmp_path):
         ("sampling-rate = 0.2", "sampling-rate = 2", r"must be a number in \(0, 1\]"),
         ("max-grad-norm = 0.5", 'max-grad-norm = "1"', "must be a number > 0"),
         ("steps = 80", "steps = 0.5", "must be a whole number >= 1"),
-        ('"laplace:4"', '"laplace"', "run.releases in policy.toml: A release must be mechanism"),
+        ('"laplace:4"', '"laplace"', "releases.counts in policy.toml: A noise must be mechanism"),
+        ('"laplace:4"', '"laplace:4:2"', "how often it is added follows from the run"),
+        ('"laplace:4"', "4", "releases.counts in policy.toml must be mechanism:multiplier, got 4"),
+        ("counts =", "count =", "got 'releases.count'. Did you mean 'releases.counts'"),
+        ("[releases]", "[release]", "got 'release'. Did you mean 'releases'"),
+        (
+            "rounds = 20",
+            'rounds = 20\nexact-releases = ["test"]',
+            "exact-releases lets out .* 'test'",
+        ),
         ('["late"]', '"late"', "must be a list of names"),
         ("rounds = 20", "round = 20", "got 'allowed.round'. Did you mean 'allowed.rounds'"),
         ("[run]", "[runs]", "got 'runs'. Did you mean 'run'"),
@@ -114,3 +123,9 @@ def test_a_policy_that_does_not_fit_is_refused(tmp_path, before, after, told):
     assert before in FULL
     with pytest.raises(ConfigError, match=told):
         read_policy(written(tmp_path, FULL.replace(before, after, 1)))
+
+
+def test_releases_that_are_no_section_are_refused(tmp_path):
+    text = "releases = 3\n[cohort]\npublic-size = 300\n"
+    with pytest.raises(ConfigError, match=r"must be a section \[releases\], got 3"):
+        read_policy(written(tmp_path, text))

@@ -1,10 +1,11 @@
 import gc
 import weakref
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from client.site import forget_sites, open_patients, open_site
+from client.site import forget_sites, open_patients, open_site, split_key
 from fusion.errors import SiteError
 
 
@@ -67,3 +68,17 @@ def test_patients_are_kept_while_the_plan_lasts(settings_at, finished):
 def test_a_folder_that_is_none_is_refused(settings_at, tmp_path):
     with pytest.raises(SiteError):
         open_site(settings_at("none", sites=tmp_path))
+
+
+def test_a_hospitals_private_splits_are_keyed_with_a_secret_it_keeps(settings_at, tmp_path):
+    run = settings_at().run
+    private = replace(run, privacy=replace(run.privacy, mode="record-level"))
+    key = split_key(private, tmp_path)
+    assert len(key) == 32
+    assert split_key(private, tmp_path) == key
+    assert split_key(private, tmp_path / "other") != key
+    assert (tmp_path / "split.key").stat().st_mode & 0o77 == 0
+    # runs of one seed split alike in a simulation, where all is one machine
+    assert split_key(private, tmp_path / "third", simulated=True) == b""
+    assert split_key(run, tmp_path / "third") == b""
+    assert not (tmp_path / "third").exists()

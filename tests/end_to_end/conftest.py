@@ -21,6 +21,8 @@ steps = 4
 sampling-rate = {rate}
 [allowed]
 exact-releases = [{exact}]
+[releases]
+{noised}
 """
 
 
@@ -42,9 +44,12 @@ def public_scaling(hospitals, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def write_policy():
-    def write_policy(folder, *, limit=8.0, epsilon=4.0, rate=1.0, exact=(), few=2):
+    def write_policy(folder, *, limit=8.0, epsilon=4.0, rate=1.0, exact=(), few=2, noised=None):
         told = ", ".join(f'"{name}"' for name in exact)
-        text = POLICY.format(limit=limit, epsilon=epsilon, rate=rate, exact=told, few=few)
+        noises = "\n".join(f'{name} = "{noise}"' for name, noise in (noised or {}).items())
+        text = POLICY.format(
+            limit=limit, epsilon=epsilon, rate=rate, exact=told, few=few, noised=noises
+        )
         (folder / "policy.toml").write_text(text, encoding="utf-8")
 
     return write_policy

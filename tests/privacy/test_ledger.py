@@ -321,3 +321,42 @@ def test_a_run_takes_no_more_steps_than_the_policy_has(ledger):
     with pytest.raises(PrivacyError, match=r"at most the 50 steps .* got 50 taken and 25 more"):
         ledger.charge(round_of(3), limit)
     assert ledger.charge(round_of(1, run="run-2"), limit).kind == "charge"
+
+
+def test_a_release_is_no_step_and_names_itself(ledger):
+    noise = PrivacyEvent("gaussian", 20.0)
+    limit = replace(LIMIT, run_steps=25)
+    ledger.charge(CHARGE, limit)
+    entry = ledger.charge(round_of(-1, events=(noise,), release="test"), limit)
+    assert (entry.steps, entry.body["release"]) == (0, "test")
+    assert sum(one.steps for one in ledger.entries()) == 25
+
+
+def test_one_run_may_spend_its_own_epsilon_alone(ledger):
+    run = cost_of(1) * 1.1
+    limit = replace(LIMIT, run_epsilon=run)
+    ledger.charge(CHARGE, limit)
+    noise = PrivacyEvent("gaussian", 3.0)
+    told = (
+        rf"^Budget exhausted: release 'test' would bring this run's epsilon to .* one run {run:g}"
+    )
+    with pytest.raises(BudgetExhaustedError, match=told):
+        ledger.charge(round_of(-1, events=(noise,), release="test"), limit)
+    assert [entry.kind for entry in ledger.entries()] == ["charge", "refusal"]
+    ledger.charge(round_of(1, run="run-2"), limit)
+
+
+def test_what_a_plan_counts_is_what_a_run_may_spend_in_any_order(ledger):
+    noises = [
+        PrivacyEvent("gaussian", 6.0),
+        PrivacyEvent("laplace", 9.0),
+        PrivacyEvent("gaussian", 7.0),
+    ]
+    steps = replace(STEPS, count=5)
+    whole = epsilon_of([*noises, replace(STEPS, count=25)], delta=1e-3)
+    limit = replace(LIMIT, run_epsilon=whole, run_steps=25)
+    for noise in noises:
+        ledger.charge(round_of(-1, events=(noise,), release="test"), limit)
+    for number in range(5):
+        ledger.charge(round_of(number, events=(steps,)), limit)
+    assert ledger.spent(delta=1e-3).epsilon == pytest.approx(whole, rel=1e-9)

@@ -3,7 +3,8 @@
 import pytest
 
 from fusion.config import from_flat
-from server.budgets import FIGURES, joined, tell_privacy
+from server.budgets import FIGURES, tell_privacy
+from server.outgoing import Outgoing, joined
 
 PRIVATE = from_flat(
     {
@@ -31,7 +32,7 @@ FIRST = {"round": 0, "answered": [], "failed": []}
 
 
 def statement(*records, released=None):
-    return tell_privacy([FIRST, *records], released or {}, PRIVATE)["statement"]
+    return tell_privacy([FIRST, *records], Outgoing(released or {}), PRIVATE)["statement"]
 
 
 def test_the_statements_delta_is_that_of_the_most_lenient_site():

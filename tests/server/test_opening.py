@@ -32,8 +32,9 @@ class Post(Inbox):
     def __init__(self, *sites, failures=(), silent=()):
         self.sites, self.failures, self.silent, self.asked = sites, list(failures), silent, []
         self.released = {site.site: {"counts"} for site in sites}
+        self.noised = {}
 
-    def meet(self, hoped=0):  # noqa: ARG002 -- as an inbox is called
+    def meet(self, hoped=0, run=""):  # noqa: ARG002 -- as an inbox is called
         return list(self.sites), self.failures
 
     def ask(self, kind, content, sites, check):

@@ -20,6 +20,10 @@ with the model of round {{ audit.round }}
 out{% endif %}
 {%- if audit.uninformative %}; {{ audit.uninformative | count("patient") }} whose score nothing
 moves, counted as share 0{% endif %}. These are properties of the model, not of biology.</p>
+{% if audit.get("noised") %}
+<p>Some hospitals' sums carry noise, to hide each patient: intervals hold it, and figures that no
+noise of a useful size can hide are left out.</p>
+{% endif %}
 {% include "masking" %}
 <ul class="legend">
 <li><span class="chip s0"></span>together (interaction), with its 95% interval</li>
@@ -38,7 +42,8 @@ moves, counted as share 0{% endif %}. These are properties of the model, not of 
 </tr></thead>
 <tbody>
 {% for row in interaction.rows %}
-<tr class="{{ row.kind }}"><th scope="row">{{ row.name }}</th>
+<tr class="{{ row.kind }}"><th scope="row">{{ row.name }}
+{%- if row.noised %} <span class="tag">with noise</span>{% endif %}</th>
 <td class="num">{{ row.patients | number(0) }}</td>
 {% if row.figure.value is none %}
 <td colspan="{{ 3 + interaction.legend | length }}" class="absent">

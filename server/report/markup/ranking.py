@@ -8,6 +8,11 @@ TEMPLATE = """\
 in the right order, 0.5 being chance (dotted line) and 1 perfect. Bars are 95% intervals; the thin
 line marks the overall figure; larger dots have more events. Grey rows are too small to be
 interpreted.</p>
+{% if result.evaluation.pooled.get("noised") %}
+<p>Rows marked “with noise” come from counts that left the hospital with noise, to hide each
+patient; numbers of patients and events are rounded, and every interval holds sampling and noise
+together.</p>
+{% endif %}
 <div class="wide">
 <table class="forest">
 <thead><tr><th scope="col">Site</th><th scope="col" class="num">Patients</th>
@@ -19,6 +24,7 @@ interpreted.</p>
 <tr class="{{ row.kind }}"><th scope="row">{{ row.name }}
 {%- if row.name in held_out and row.kind not in ("overall", "within") %}
  <span class="tag">not trained on</span>{% endif %}
+{%- if row.noised %} <span class="tag">with noise</span>{% endif %}
 {%- if row.note %}<span class="note">{{ row.note }}</span>{% endif %}</th>
 <td class="num">{{ row.patients | number(0) }}</td><td class="num">{{ row.events | number(0) }}</td>
 <td class="picture"><svg class="lines" width="{{ forest.width }}" height="26"

@@ -10,7 +10,9 @@ TEMPLATE = """\
 {% else %}
 <div class="keep">
 <p>Test patients divided by their predicted risk, and the share of each group without the event
-over time (Kaplan-Meier, shaded 95% intervals).
+over time (Kaplan-Meier, shaded 95% intervals
+{%- if result.evaluation.pooled.get("noised") %}, which hold the noise that hides each
+ patient{% endif %}).
 {% if logrank.p_value is none %}
 The log-rank test between the groups was {{ logrank | why_not }}.
 {% else %}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion.readers.cohort import Cohort
-from fusion.readers.folds import assign_split
+from fusion.readers.folds import assign_alone, assign_split
 
 
 def cohort_of(events, fixed=None, name="lyon"):
@@ -86,3 +86,24 @@ def test_validation_is_carved_from_train_when_the_site_fixed_only_train_and_test
     split = split_of(cohort_of([True, False] * 25, fixed))
     assert Counter(split.tolist()) == {"train": 32, "validation": 8, "test": 10}  # .16 x 50 = 8
     assert (split[40:] == "test").all()
+
+
+def alone(cohort, key=b"secret", seed=1):
+    return assign_alone(cohort, validation=0.2, test=0.3, seed=seed, key=key)
+
+
+def test_alone_one_patient_more_moves_no_other_patient():
+    whole, fewer = cohort_of([True, False] * 40), cohort_of([True, False] * 40)
+    fewer = replace(fewer, patients=fewer.patients[1:], time=fewer.time[1:], event=fewer.event[1:])
+    assert alone(whole)[1:].tolist() == alone(fewer).tolist()
+
+
+def test_alone_the_split_follows_from_the_sites_secret():
+    cohort = cohort_of([True, False] * 100)
+    assert (alone(cohort) == alone(cohort)).all()
+    for other in (alone(cohort, key=b"another"), alone(cohort, seed=2)):
+        # independent draws of .5, .2 and .3 agree in .38 of the patients
+        assert 0.2 < (alone(cohort) == other).mean() < 0.56
+    sizes = Counter(alone(cohort).tolist())
+    assert sizes["test"] == pytest.approx(60, abs=25)
+    assert sizes["validation"] == pytest.approx(40, abs=22)
