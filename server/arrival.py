@@ -7,6 +7,7 @@ from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from fusion.errors import FederationError
 from fusion.npy import read_npy
+from privacy.errors import PrivacyError
 from privacy.mods import size_of
 from privacy.releases import RELEASES, check_releases, check_size
 
@@ -56,6 +57,20 @@ def check_arrived(content: RecordDict) -> None:
                 raise _wrong(f"Entries of {name}", "be of that kind", odd[0])
     check_size(size_of(content))
     _check_name(content.config_records["facts"].get("site", ""))
+
+
+def fault_of(content: RecordDict) -> str | None:
+    """Return why nothing of an answer is read, or None.
+
+    Source: own.
+    """
+    try:
+        check_arrived(content)
+        for record in content.array_records.values():
+            numbers_of(record)
+    except (FederationError, PrivacyError) as error:
+        return str(error)
+    return None
 
 
 def numbers_of(record: ArrayRecord) -> dict[str, np.ndarray]:

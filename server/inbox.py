@@ -10,12 +10,12 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
 
-from fusion.config import LARGEST, FederationConfig
+from fusion.config import FederationConfig
 from fusion.errors import FederationError
-from privacy.errors import PrivacyError
 from privacy.mods import FAULTS
-from server.arrival import check_arrived, numbers_of
+from server.arrival import fault_of, numbers_of
 from server.exchange import exchange, silence
+from server.told import account_in, noise_on, withheld_in
 
 log = logging.getLogger("concord.server")
 
@@ -66,18 +66,8 @@ class Answer:
         return self.added or (self,)
 
     def noise(self, name: str) -> float:
-        """Return the standard deviation of the noise on a sum; 0 = it is exact.
-
-        Raises:
-            FederationError: What the site told is no deviation.
-        """
-        told = self.figures.get(f"noise:{name}", 0.0)
-        if not isinstance(told, (int, float)) or not 0 <= told < LARGEST:
-            raise FederationError(
-                f"Noise on {name} must be a number >= 0, got {str(told)[:25]}. "
-                "Run the same version at every site."
-            )
-        return float(told)
+        """Return the standard deviation of the noise on a sum; 0 = it is exact."""
+        return noise_on(name, self.figures)
 
 
 Check: TypeAlias = Callable[[Answer], None]
@@ -213,7 +203,7 @@ class Inbox:
         told = silence(reply, seconds=self._config.deadline_seconds)
         if told or reply is None:
             return Failure(self._names[node], told or "no answer", silent=True)
-        refusal = str(reply.error.reason) if reply.has_error() else _fault(reply)
+        refusal = str(reply.error.reason) if reply.has_error() else fault_of(reply.content)
         return Failure(self._names[node], refusal) if refusal else None
 
     def _sort(
@@ -234,15 +224,9 @@ class Inbox:
         site, facts = answer.site, answer.facts
         self.released.setdefault(site, set()).update(map(str, facts.get("exact-releases", ())))
         self.noised.setdefault(site, set()).update(map(str, facts.get("noised-releases", ())))
-        for told in map(str, facts.get("withheld", ())):
-            name, _, why = told.partition(": ")
-            self.withheld.setdefault(site, {}).setdefault(name, why)
-        found = {
-            name.removeprefix("budget:"): float(value)
-            for name, value in answer.figures.items()
-            if name.startswith("budget:") and isinstance(value, (int, float))
-        }
-        if found:
+        if told := withheld_in(facts):
+            self.withheld[site] = told | self.withheld.get(site, {})
+        if found := account_in(answer.figures):
             self.accounts[site] = found
 
 
@@ -294,17 +278,6 @@ def to_record(values: Mapping[str, np.ndarray]) -> ArrayRecord:
     return ArrayRecord(
         {name: Array(np.asarray(value, order="C")) for name, value in values.items()}
     )
-
-
-def _fault(reply: Message) -> str | None:
-    """Return why nothing of a reply is read, or None."""
-    try:
-        check_arrived(reply.content)
-        for record in reply.content.array_records.values():
-            numbers_of(record)
-    except (FederationError, PrivacyError) as error:
-        return str(error)
-    return None
 
 
 def _answer(site: str, reply: Message) -> Answer:
