@@ -3,7 +3,7 @@
 import pytest
 
 from fusion.config import from_flat
-from server.budgets import FIGURES, tell_privacy
+from server.budgets import FIGURES, tell_privacy, tell_reaudit
 from server.outgoing import Outgoing, joined
 
 PRIVATE = from_flat(
@@ -74,3 +74,21 @@ def test_sums_that_left_in_rounds_are_named_whoever_remembers_them():
 def test_tellings_are_joined_by_site():
     told = joined({"lyon": ["counts"]}, {"lyon": {"scaling"}, "porto": set()})
     assert told == {"lyon": {"counts", "scaling"}, "porto": set()}
+
+
+def test_a_re_audit_of_a_private_model_spends_nothing_and_names_what_left():
+    told = tell_reaudit({"porto": set(), "lyon": {"audit", "counts"}}, PRIVATE)
+    assert told["differential_privacy"]
+    assert told["statement"].startswith("Nothing was trained and no noise was drawn, so this re-")
+    assert "lyon: audit, counts (" in told["statement"]
+    assert "porto:" not in told["statement"]
+    assert told["sites"] == [
+        {"name": "lyon", "exact_releases": ["audit", "counts"]},
+        {"name": "porto", "exact_releases": []},
+    ]
+
+
+def test_a_re_audit_of_a_plain_model_promises_nothing():
+    told = tell_reaudit({}, from_flat({}))
+    assert not told["differential_privacy"]
+    assert "no epsilon bounds what they tell" in told["statement"]
