@@ -134,7 +134,7 @@ def test_the_page_does_not_claim_that_counts_hide_a_patient(page):
 def test_differential_privacy_is_said_only_when_it_was_there():
     result = sample_result()
     assert "Trained with differential privacy." not in Page(render(result)).words
-    result["privacy"]["differential_privacy"] = True
+    result["privacy"] |= {"differential_privacy": True, "sites": []}
     assert "Trained with differential privacy." in Page(render(result)).words
 
 
