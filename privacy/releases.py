@@ -109,6 +109,9 @@ EXACT: Mapping[str, str] = {
 }
 """Sums without noise that a policy may let out of a private run, outside of its promise."""
 
+NUMBERS = ("steps", "budget")
+"""Facts that are numbers, and so travel among the figures."""
+
 NOISED: Mapping[str, str] = {
     "counts": "patients and events of each split, who lacks what, and training outcomes by time",
     "scaling": "number, sums and squares of the inputs of training patients",

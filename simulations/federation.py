@@ -3,6 +3,7 @@
 import copy
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +18,8 @@ from client.app import app as client_app
 from client.settings import simulated_state, site_folders
 from client.site import forget_sites
 from fusion.config import RunConfig, flatten
+from fusion.errors import ConfigError, SiteError
+from fusion.readers.site_toml import read_site_description
 from server.app import app as server_app
 
 SERVER = 1
@@ -115,14 +118,36 @@ def _copied(message: Message) -> Message:
 def site_nodes(config: RunConfig) -> list[dict[str, str | bool]]:
     """Return each simulated site's node config; what it keeps lies with the model's run.
 
+    Raises:
+        ConfigError: There is no site folder, or two sites have one name.
+
     Source: own.
     """
     finished = config.audit.model_file
     kept = Path(finished).parent if finished else Path(config.out)
+    folders = site_folders(Path(config.sites))
+    _check_names(folders)
     return [
         {"site": str(folder), "state": str(simulated_state(kept, folder)), "simulated": True}
-        for folder in site_folders(Path(config.sites))
+        for folder in folders
     ]
+
+
+def _check_names(folders: Sequence[Path]) -> None:
+    """Raise if two folders have one name; a description that cannot be read is the site's to tell.
+
+    A coordinator leaves such sites out and goes on. On one machine it is a slip that can be mended.
+    """
+    known = set[str]()
+    for folder in folders:
+        with suppress(SiteError):
+            name = read_site_description(folder).name
+            if name in known:
+                raise ConfigError(
+                    f"Each site must have a name of its own, got '{name}' more than once. Change "
+                    "`name` in one site.toml."
+                )
+            known.add(name)
 
 
 def run_inline(
