@@ -20,8 +20,8 @@ from simulations.shadow_runs import train_halves, train_shadows
 from simulations.synthetic import make_hospitals
 
 OVERFITTED = {
-    "objective.name": "discrete-time", "rounds": 1, "training.local-steps": 60,
-    "training.micro-batch": 64, "training.lr": 0.04, "training.weight-decay": 0.0,
+    "objective.name": "discrete-time", "rounds": 1, "training.local-steps": 150,
+    "training.micro-batch": 64, "training.lr": 0.01, "training.weight-decay": 0.0,
     "model.dropout": 0.0, "model.input-dropout": 0.0, "split.validation": 0.0, "split.test": 0.5,
 }  # fmt: skip
 
