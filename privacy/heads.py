@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import get_ident
 
 from privacy.errors import LedgerError
 
@@ -45,7 +46,7 @@ class Head:
         Raises:
             LedgerError: The place cannot be written.
         """
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
         try:
             with partial.open("w", encoding="ascii") as file:
                 json.dump(asdict(self), file)

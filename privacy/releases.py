@@ -109,7 +109,7 @@ EXACT: Mapping[str, str] = {
 }
 """Sums without noise that a policy may let out of a private run, outside of its promise."""
 
-NUMBERS = ("steps", "budget")
+NUMBERS = ("steps", "budget", "noise")
 """Facts that are numbers, and so travel among the figures."""
 
 NOISED: Mapping[str, str] = {
