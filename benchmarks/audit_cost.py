@@ -45,8 +45,8 @@ from fusion.readers.cohort import read_cohort
 from fusion.readers.omics import omics_vector
 from fusion.readers.scaling import Scaling, omics_sums, slide_sums
 from fusion.training.data import PatientData
-from fusion.training.evaluation import embed, embed_mean_input, log_hazards, pool
-from fusion.training.plan import Plan, SurvivalNetwork, build_network
+from fusion.training.evaluation import embed, embed_mean_input, pool, scores
+from fusion.training.plan import Network, Plan, build_network
 
 ALLOWED = {"mean": 1.3, "together": 1.3, "marginal": 5.0}
 """Times one evaluation pass, for the models of `HELD`."""
@@ -103,7 +103,7 @@ def _time(parsed: argparse.Namespace) -> int:
 
 
 def _ratios(
-    network: SurvivalNetwork, data: PatientData, parsed: argparse.Namespace
+    network: Network, data: PatientData, parsed: argparse.Namespace
 ) -> tuple[dict[str, float], list[float]]:
     """Return the passes' times, each over that of an evaluation, and fusions a patient."""
     model, rows = network.model, list(range(parsed.patients))
@@ -115,12 +115,12 @@ def _ratios(
 
     def both() -> None:
         pooled = pool(model, data, rows)
-        log_hazards(network, data, rows, pooled)
+        scores(network, data, rows, pooled)
         audit(model, data, rows, mean, pooled=pooled)
 
     ready, exact = held(), copy.deepcopy(model).double()
     passes: dict[str, Callable[[], object]] = {
-        "evaluation": lambda: log_hazards(network, data, rows),
+        "evaluation": lambda: scores(network, data, rows),
         "mean": lambda: audit(model, data, rows, mean),
         "together": both,
         "marginal": lambda: audit(model, data, rows, held()),
@@ -148,7 +148,7 @@ def _moved(model: FusionModel, data: PatientData, patients: int) -> float:
     return float(np.abs(np.subtract(*shares)).max())
 
 
-def _fusions(network: SurvivalNetwork, data: PatientData, rows: list[int], background) -> float:
+def _fusions(network: Network, data: PatientData, rows: list[int], background) -> float:
     """Return how many rows an audit fuses, a patient."""
     fused: list[int] = []
     kind = type(network.model.fusion)

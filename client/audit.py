@@ -14,7 +14,8 @@ from client.resampling import Resampling
 from fusion.config import RunConfig
 from fusion.interaction.background import EmbeddingSums, draw_donors, embedding_sums
 from fusion.interaction.bootstrap import replicates
-from fusion.interaction.coalitions import coalition_outputs, coalition_values
+from fusion.interaction.classes import ClassScales, of_predicted
+from fusion.interaction.coalitions import Fuse, coalition_outputs
 from fusion.interaction.scales import NO_SCALES, TimeScales
 from fusion.interaction.tallies import audit_tally
 from fusion.masking import MARGINAL
@@ -50,7 +51,7 @@ class Terms:
     Source: own.
     """
 
-    scales: TimeScales = NO_SCALES
+    scales: TimeScales | ClassScales = NO_SCALES
     clip: float = 0.0
     resampling: Resampling | None = None
 
@@ -94,15 +95,15 @@ def audit(
     places = places if len(places) > 1 else []
     exact = _exact(model)
     tokens = encode(exact, pooled.pick(places))
-    outputs = coalition_outputs(exact.fusion, tokens, background, terms.scales.read)
+    outputs = _values(exact.fusion, model.classes, tokens, background, terms.scales)
     audited = [rows[place] for place in places]
     releases = (AUDIT, *(scale.release for scale in terms.scales.scales))
     tallies = {
         release: audit_tally(
             outputs[:, :, number],
             modalities=model.modalities,
-            time=data.cohort.time[audited],
-            event=data.cohort.event[audited],
+            time=None if model.classes else data.cohort.time[audited],
+            event=None if model.classes else data.cohort.event[audited],
             excluded=len(rows) - len(audited),
             clip=terms.clip,
         ).to_array()
@@ -130,11 +131,12 @@ def audit_values(
         model: The model under audit; a copy is evaluated in float64.
         pooled: The patients, their patches read.
         background: As in `audit`.
-        limit: Log-hazards are cut to [-limit, limit], one that is no number to 0; infinite = a
+        limit: Scores are cut to [-limit, limit], one that is no number to 0; infinite = a
             value that is not finite is an error.
 
     Returns:
-        Log-hazards of the complete patients, and who of all is complete.
+        Log-hazards of the complete patients, or logits of their predicted classes, and who of all
+        is complete.
 
     Raises:
         FederationError: A value is not finite, and there is no limit.
@@ -149,7 +151,8 @@ def audit_values(
         told = exact.fusion(parts)
         return told if math.isinf(limit) else told.nan_to_num(nan=0.0).clamp(-limit, limit)
 
-    values = coalition_values(fuse, encode(exact, pooled.pick(places)), background)
+    tokens = encode(exact, pooled.pick(places))
+    values = _values(fuse, model.classes, tokens, background, NO_SCALES)[:, :, 0]
     return values, torch.stack(list(pooled.present.values())).all(0).cpu().numpy()
 
 
@@ -165,7 +168,7 @@ def patient_values(
         background: As in `audit`.
 
     Returns:
-        Log-hazards, patient x 2^M, and whose they are.
+        Log-hazards, or logits of the predicted class, patient x 2^M, and whose they are.
 
     Privacy: one row a patient; for the site's own eyes, never in an answer.
 
@@ -173,6 +176,18 @@ def patient_values(
     """
     values, complete = audit_values(model, pool(model, data, rows), background)
     return values, [row for row, kept in zip(rows, complete, strict=True) if kept]
+
+
+def _values(
+    fuse: Fuse,
+    classes: int,
+    tokens: Mapping[str, Tensor],
+    background: Mapping[str, Tensor],
+    scales: TimeScales | ClassScales,
+) -> Float[np.ndarray, "patient coalition scale"]:
+    """Return each coalition's log-hazard, or logit of the predicted class, and the other scales."""
+    outputs = coalition_outputs(fuse, tokens, background, scales.read)
+    return of_predicted(outputs, classes) if classes else outputs
 
 
 def own_background(

@@ -12,6 +12,7 @@ from client.policy import FILE, MODEL_CHANGE, Policy, read_policy
 from client.settings import Settings
 from client.site_secret import site_secret
 from client.uses import planned
+from fusion.class_settings import CLASSIFICATION
 from fusion.readers.cohort import Cohort
 from privacy.calibration import plan_within
 from privacy.disclosure import OPEN, SUPPRESSED, Disclosure
@@ -21,6 +22,10 @@ from privacy.plan import PrivacyPlan
 
 SECRET = "data-hash.key"
 """File in the site's state folder that the told hash of its data follows from."""
+
+
+TIMED = ("counts", "validation", "reference", "test")
+"""Names of `privacy.releases.NOISED` that are sums over time and event."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,7 @@ def read_consent(settings: Settings) -> Consent:
         return Consent(policy, private=False)
     if run.privacy.secure_aggregation:  # sums are added under masks, which know no noise of theirs
         policy = replace(policy, noised_releases=())
+    _check_noised(policy, run.objective.name)
     return Consent(policy, private=True, planned=planned(policy.noises, run))
 
 
@@ -188,8 +194,22 @@ def _rounded(counts: Mapping[str, np.ndarray], rules: Disclosure) -> dict[str, n
     if rules == OPEN:
         return dict(counts)
     shared = counts["patients"] != 1
-    told = {name: rules.told_counts(counts[name] * shared) for name in ("patients", "events")}
-    return {**counts, **told, "missing": rules.told_counts(counts["missing"])}
+    split = [name for name in ("patients", "events", "labels") if name in counts]
+    told = {name: rules.told_counts(counts[name] * shared) for name in split}
+    whole = [name for name in ("missing", "unlabelled") if name in counts]
+    return {**counts, **told, **{name: rules.told_counts(counts[name]) for name in whole}}
+
+
+def _check_noised(policy: Policy, objective: str) -> None:
+    """Raise if sums are to leave with noise that a run of classes does not have."""
+    timed = [name for name in policy.noises if name in TIMED]
+    if objective == CLASSIFICATION and timed:
+        raise PrivacyError(
+            f"Sums with noise must be of an objective of survival, got {', '.join(timed)} in "
+            f"[releases] of the site's policy for objective '{CLASSIFICATION}', whose counts of "
+            "classes know no noise. Choose an objective of survival, or take them out of the "
+            "policy."
+        )
 
 
 def check_parameters(consent: Consent, number: int) -> None:

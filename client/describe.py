@@ -11,10 +11,11 @@ from client.consent import Consent, read_consent, told_counts, told_hash
 from client.noised_opening import lacking, noised_counts, noised_scaling
 from client.replies import Answer, Fact
 from client.settings import Settings
-from client.site import SPLITS, Site, open_site
+from client.site import NO_LABEL, SPLITS, Site, open_site
 from fusion.config import RunConfig
 from fusion.modalities import CLINICAL, is_wanted
 from fusion.readers.cohort import Cohort
+from fusion.readers.labels import Label
 from fusion.readers.omics import OmicsVector, align, held_tables, omics_vector
 from fusion.readers.scaling import omics_sums, slide_sums
 from fusion.survival.bins import RiskGrid, TimeGrid
@@ -45,6 +46,7 @@ def describe(settings: Settings, run: str = "") -> Answer:
         "data-hash": told_hash(settings, cohort, consent),
         "tables": list(cohort.tables),
     }
+    facts |= {"classes": list(site.label.classes)} if site.label else {}
     facts |= {**features, **consent.exact("counts"), **consent.disclosure.to_facts()}
     counts, added = _counts(site, settings.run), settings.run.privacy.secure_aggregation
     trains = cohort.role == "train"
@@ -130,6 +132,26 @@ def aligned(cohort: Cohort, words: Mapping[str, Any]) -> OmicsVector:
 
 
 def _counts(site: Site, run: RunConfig) -> dict[str, np.ndarray]:
+    counts = {
+        "patients": np.array([int((site.split == name).sum()) for name in SPLITS]),
+        "missing": lacking(site.cohort, run).sum(axis=0),
+    }
+    return counts | (_outcomes(site, run) if site.label is None else _labels(site, site.label))
+
+
+def _labels(site: Site, label: Label) -> dict[str, np.ndarray]:
+    """Return patients by class and split; of how they fared nothing is asked."""
+    return {
+        "labels": np.array(
+            [[((site.split == name) & (label.words == word)).sum() for name in SPLITS]
+             for word in label.classes], np.int64
+        ).reshape(len(label.classes), len(SPLITS)),
+        "unlabelled": np.array([(site.split == NO_LABEL).sum()], np.int64),
+    }  # fmt: skip
+
+
+def _outcomes(site: Site, run: RunConfig) -> dict[str, np.ndarray]:
+    """Return events by split, and training outcomes by time bin."""
     cohort, train = site.cohort, site.rows("train")
     grid = TimeGrid(run.evaluation.time_step, run.evaluation.time_bins)
     outcomes = count(
@@ -140,9 +162,7 @@ def _counts(site: Site, run: RunConfig) -> dict[str, np.ndarray]:
         risk_grid=RiskGrid(0.0, 1.0, 2),
     )
     return {
-        "patients": np.array([int((site.split == name).sum()) for name in SPLITS]),
         "events": np.array([int(cohort.event[site.split == name].sum()) for name in SPLITS]),
-        "missing": lacking(cohort, run).sum(axis=0),
         "outcome-histogram": outcomes.to_array(),
     }
 

@@ -12,7 +12,7 @@ from client.settings import Settings
 from fusion.errors import ConcordError, ModelFileError, OutputError, SiteError
 from fusion.training.checkpoint import digest_arrays, load_arrays, save_arrays
 from fusion.training.heads import head_names, head_of, without_head
-from fusion.training.plan import Plan, SurvivalNetwork, build_network
+from fusion.training.plan import Network, Plan, build_network
 
 log = logging.getLogger("concord.site")
 
@@ -99,7 +99,7 @@ class OwnHead:
         self,
         settings: Settings,
         words: Mapping[str, Any],
-        network: SurvivalNetwork,
+        network: Network,
         shared: Mapping[str, np.ndarray],
     ) -> None:
         self._names, self._state = head_names(network, settings.run), settings.kept

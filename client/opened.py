@@ -17,7 +17,7 @@ from fusion.readers.omics import align, held_tables, omics_vector, positions
 from fusion.readers.site_toml import read_site_description
 from fusion.training.data import PatientData
 from fusion.training.finished import FinishedModel
-from fusion.training.plan import Plan, SurvivalNetwork, build_network, load_weights
+from fusion.training.plan import Network, Plan, build_network, load_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class OpenedModel:
     Source: own.
     """
 
-    network: SurvivalNetwork
+    network: Network
     data: PatientData
     warnings: tuple[str, ...]
     lacking: tuple[str, ...]

@@ -20,7 +20,8 @@ from client.private_training import answer_once, request_of
 from client.replies import Answer
 from client.resampling import TOO_FEW, resampling
 from client.task import Task
-from fusion.interaction.scales import chosen_scales, time_scales
+from fusion.interaction.classes import ClassScales
+from fusion.interaction.scales import TimeScales, chosen_scales, time_scales
 from fusion.masking import MARGINAL, needs_embeddings
 from fusion.survival.bins import TimeGrid
 from fusion.training.evaluation import Pooled, embed_mean_input, pool
@@ -154,7 +155,10 @@ def _terms(task: Task) -> Terms:
     clip = task.run.audit.clip
     if not task.words.get("closing", False):
         return Terms(clip=clip)
-    scales = time_scales(chosen_scales(task.run), task.network.objective, task.yardstick.baseline)
+    scales: TimeScales | ClassScales = ClassScales(chosen_scales(task.run))
+    if not task.network.model.classes:
+        objective, baseline = task.network.survival, task.yardstick.baseline
+        scales = time_scales(chosen_scales(task.run), objective, baseline)
     return Terms(scales, clip, resampling(task.settings, task.site.cohort.name))
 
 

@@ -9,6 +9,7 @@ import torch
 
 from client.settings import Settings
 from client.site_secret import site_secret
+from fusion.class_settings import CLASSIFICATION
 from fusion.config import RunConfig, names
 from fusion.device import choose_device, make_repeatable
 from fusion.errors import SiteError
@@ -16,14 +17,18 @@ from fusion.models.entries import MODELS
 from fusion.readers.bags import BagReader, Room
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.readers.folds import assign_alone, assign_split
+from fusion.readers.labels import Label, read_label
 from fusion.readers.site_toml import read_site_description
 from fusion.training.data import PatientData
-from fusion.training.plan import Plan, SurvivalNetwork, build_network
+from fusion.training.plan import Network, Plan, build_network
 
 SPLITS = ("train", "validation", "test")
 
 SECRET = "split.key"
 """File in the site's state folder that a private run's splits follow from."""
+
+NO_LABEL = "unlabelled"
+"""Split of a patient without the label that the run predicts: takes no part, but is counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +37,10 @@ class Site:
 
     Attributes:
         cohort: What the folder holds.
-        split: `train`, `validation` or `test` for each patient.
+        split: `train`, `validation` or `test` for each patient, or `NO_LABEL`.
         bags: Reader of their patches, with its memory.
         device: Where the site computes.
+        label: Of a run that predicts classes; else None.
 
     Privacy: holds patient data; nothing here leaves the site.
 
@@ -45,6 +51,7 @@ class Site:
     split: np.ndarray
     bags: BagReader
     device: torch.device
+    label: Label | None = None
 
     def rows(self, split: str) -> list[int]:
         """Return the patients of one split; nobody if it holds one patient alone.
@@ -109,19 +116,22 @@ def open_patients(settings: Settings, plan_text: str) -> PatientData:
     site, key = open_site(settings), (settings.folder, plan_text)
     patients = _memory(settings.run, settings.run_id).patients
     if key not in patients:
+        plan = read_plan(plan_text)
         patients[key] = PatientData(
             site.cohort,
-            read_plan(plan_text),
+            plan,
             bags=site.bags,
             max_patches=settings.run.data.max_patches,
             device=site.device,
             ordered=MODELS[settings.run.model.name].ordered,
         )
+        if site.label:
+            patients[key].tell_label(site.label.places(plan.classes))
     return patients[key]
 
 
 @lru_cache(maxsize=2)
-def open_network(run: RunConfig, plan_text: str, device: torch.device) -> SurvivalNetwork:
+def open_network(run: RunConfig, plan_text: str, device: torch.device) -> Network:
     """Return the run's network where a site computes; whoever asks puts its own weights in first.
 
     Source: own.
@@ -181,16 +191,28 @@ def read_site(folder: Path, run: RunConfig, room: Room | None = None, *, key: by
     cohort = read_cohort(folder)
     if cohort.name in names(run.split.hold_out):
         cohort = replace(cohort, role="evaluate-only")
-    parts, seed = run.split, run.seed
+    label, parts, seed = _label(cohort, run), run.split, run.seed
     if run.privacy.private:
         split = assign_alone(
             cohort, validation=parts.validation, test=parts.test, seed=seed, key=key
         )
     else:
-        split = assign_split(cohort, validation=parts.validation, test=parts.test, seed=seed)
+        strata = label.words if label else None
+        split = assign_split(
+            cohort, validation=parts.validation, test=parts.test, seed=seed, strata=strata
+        )
+    if label:
+        split[label.words == ""] = NO_LABEL
     device = choose_device(read_site_description(folder).device)
     make_repeatable(device)
-    return Site(cohort, split, cohort.bags(room or Room()), device)
+    return Site(cohort, split, cohort.bags(room or Room()), device, label)
+
+
+def _label(cohort: Cohort, run: RunConfig) -> Label | None:
+    """Return the label that a run predicts, if it predicts one."""
+    if run.objective.name != CLASSIFICATION:
+        return None
+    return read_label(cohort, run.objective.label, names(run.objective.classes))
 
 
 @lru_cache(maxsize=8)

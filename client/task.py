@@ -12,7 +12,7 @@ from client.settings import Settings
 from client.site import Site, open_network, open_patients, open_site
 from fusion.training.data import PatientData
 from fusion.training.examination import Yardstick
-from fusion.training.plan import SurvivalNetwork, load_weights
+from fusion.training.plan import Network, load_weights
 
 
 class Task:
@@ -37,7 +37,7 @@ class Task:
         check_received(settings, words, model, self.consent)
         self.site: Site = open_site(settings)
         self.data: PatientData = open_patients(settings, words["plan"])
-        self.network: SurvivalNetwork = open_network(settings.run, words["plan"], self.site.device)
+        self.network: Network = open_network(settings.run, words["plan"], self.site.device)
         self.head = OwnHead(settings, words, self.network, model)
         self.shared = model
         load_weights(self.network, {**self.head.arrays, **model})
@@ -47,8 +47,14 @@ class Task:
 
         Nothing if they are enough for the site's policy.
         """
-        events = int(self.site.cohort.event[list(rows)].sum())
-        return self.consent.suppressed(what, len(rows), events)
+        return self.consent.suppressed(what, len(rows), self._informative(rows))
+
+    def _informative(self, rows: Sequence[int]) -> int:
+        """Return events among some patients; of classes, patients beside the most frequent one."""
+        if self.site.label is None:
+            return int(self.site.cohort.event[list(rows)].sum())
+        _, counts = np.unique(self.site.label.words[list(rows)], return_counts=True)
+        return len(rows) - int(counts.max(initial=0))
 
     @property
     def yardstick(self) -> Yardstick:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from fusion.class_settings import check_classes
 from fusion.errors import ConfigError
 from fusion.lists import names, numbers, pairs, sizes
 from fusion.masking import BACKGROUNDS, check_audit
@@ -88,6 +89,7 @@ class RunConfig:
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "model.norm": ("layer", "batch"), "model.pooling": ("mean", "attention", "queries"),
     "model.ungrouped": ("leave-out", "group"), "objective.ties": ("efron", "breslow"),
+    "objective.class-weights": ("balanced", "none"),
     "training.optimiser": ("adamw", "adam", "sgd"), "training.schedule": ("constant", "cosine"),
     "training.coordination": ("none", "project", "reflect"),
     "federation.personal": ("none", "head"), "federation.weighting": ("patients", "events"),
@@ -98,21 +100,19 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 """Settings that take one of a few words."""
 
 AT_LEAST: Mapping[str, float] = {
-    "seed": 0, "rounds": 1, "threads": 1,
-    "model.tokens": 1, "model.width": 1, "model.hidden": 1, "model.heads": 1, "model.rank": 1,
-    "model.dropout": 0, "model.input-dropout": 0, "model.patch-tokens": 1, "model.consistency": 0,
-    "data.max-patches": 1, "data.clip": 0,
-    "split.validation": 0, "split.test": 0, "objective.intervals": 1,
-    "training.local-steps": 1, "training.batch-patients": 0, "training.micro-batch": 1,
-    "training.momentum": 0, "training.lr": 0, "training.weight-decay": 0, "training.l1": 0,
-    "federation.proximal-mu": 0, "federation.server-lr": 0, "federation.trim": 0,
-    "federation.byzantine": 0, "federation.quorum": 1, "federation.attempts": 1,
-    "federation.expected-sites": 0, "federation.wait-seconds": 0, "privacy.max-update-norm": 0,
-    "federation.deadline-seconds": 0.1, "evaluation.time-step": 30, "evaluation.time-bins": 2,
-    "evaluation.risk-bins": 2, "audit.every": 0, "audit.donors": 2, "audit.bootstrap": 0,
-    "audit.clip": 0, "alerts.collapse-below": 0, "alerts.divergence-above": 0,
-    "alerts.interaction-above": 0, "alerts.growth-above": 0, "alerts.gain-below": 0,
-    "alerts.redundancy-above": 0,
+    "seed": 0, "rounds": 1, "threads": 1, "model.tokens": 1, "model.width": 1, "model.hidden": 1,
+    "model.heads": 1, "model.rank": 1, "model.dropout": 0, "model.input-dropout": 0,
+    "model.patch-tokens": 1, "model.consistency": 0, "data.max-patches": 1, "data.clip": 0,
+    "split.validation": 0, "split.test": 0, "objective.intervals": 1, "training.local-steps": 1,
+    "training.batch-patients": 0, "training.micro-batch": 1, "training.momentum": 0,
+    "training.lr": 0, "training.weight-decay": 0, "training.l1": 0, "federation.proximal-mu": 0,
+    "federation.server-lr": 0, "federation.trim": 0, "federation.byzantine": 0,
+    "federation.quorum": 1, "federation.attempts": 1, "federation.expected-sites": 0,
+    "federation.wait-seconds": 0, "privacy.max-update-norm": 0, "federation.deadline-seconds": 0.1,
+    "evaluation.time-step": 30, "evaluation.time-bins": 2, "evaluation.risk-bins": 2,
+    "audit.every": 0, "audit.donors": 2, "audit.bootstrap": 0, "audit.clip": 0,
+    "alerts.collapse-below": 0, "alerts.divergence-above": 0, "alerts.interaction-above": 0,
+    "alerts.growth-above": 0, "alerts.gain-below": 0, "alerts.redundancy-above": 0,
 }  # fmt: skip
 """Smallest value of each number."""
 
@@ -249,8 +249,8 @@ def check(config: RunConfig) -> None:
     pairs(config.data.components, "data.components")
     sizes(config.model.layers, "model.layers")
     check_modalities(config.data)
-    check_private(flat)
-    check_secure(flat)
+    for fits in (check_private, check_secure, check_classes):
+        fits(flat)
 
 
 def _check_numbers(flat: Mapping[str, Any]) -> None:

@@ -13,7 +13,13 @@ EMBEDDING_MEAN, INPUT_MEAN, ZERO, MARGINAL = BACKGROUNDS = (
 )
 """What `audit.background` may be; all but `marginal` are the same at every site."""
 
-CUMULATIVE_HAZARD, SURVIVAL = SCALES = ("cumulative-hazard", "survival")
+CUMULATIVE_HAZARD, SURVIVAL = TIME_SCALES = ("cumulative-hazard", "survival")
+"""Scales of a survival model, at a time."""
+
+PROBABILITY = "probability"
+"""Scale of a model of classes: the predicted class's probability."""
+
+SCALES = (*TIME_SCALES, PROBABILITY)
 """What `audit.scales` may name."""
 
 
@@ -45,7 +51,8 @@ def check_audit(audit: AuditConfig, evaluation: EvaluationConfig) -> None:
                 f"audit.scales must be some of {', '.join(SCALES)}, got '{scale}'. "
                 f"{nearest(scale, SCALES)}"
             )
-    if names(audit.scales) and not numbers(evaluation.horizons, "evaluation.horizons"):
+    timed = set(TIME_SCALES) & set(names(audit.scales))
+    if timed and not numbers(evaluation.horizons, "evaluation.horizons"):
         raise ConfigError(
             f"audit.scales must have a time to be read at, got '{audit.scales}' and no "
             "evaluation.horizons. Name one or more, in days."

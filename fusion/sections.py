@@ -77,12 +77,20 @@ class ObjectiveConfig:
     """What training minimises."""
 
     name: str = "discrete-time"
+    """Time to an event: `cox`, `federated-cox`, `discrete-time`, `piecewise-exponential`; or
+    `classification` of a label."""
     ties: str = "efron"
     """`efron` or `breslow` (cox, federated-cox)."""
     intervals: int = 10
     """Time intervals of the shared baseline (discrete-time, piecewise-exponential)."""
     cuts: str = ""
     """Inner interval edges in days, comma-separated; empty = quantiles of all sites' events."""
+    label: str = ""
+    """What is predicted (classification): a label of every site.toml, or else a clinical column."""
+    classes: str = ""
+    """Its classes in the order they are shown, comma-separated; empty = all that the sites have."""
+    class_weights: str = "balanced"
+    """`balanced`, each class counts alike by the federation's training counts, or `none`."""
 
 
 @dataclass(frozen=True)
@@ -168,11 +176,12 @@ class EvaluationConfig:
     time_bins: int = 60
     """Number of time bins; later times fall into the last."""
     risk_bins: int = 64
-    """Number of risk bins of the mergeable counts."""
+    """Number of bins of risk, or of a class's log odds, of the mergeable counts."""
     horizons: str = "365.25,1095.75,1826.25"
     """Times in days at which calibration and predicted survival are stated."""
     selection: str = "concordance"
-    """The validation figure that chooses the round: `concordance` or `loss`."""
+    """The validation figure that chooses the round: `concordance` (of classes: the mean AUC, which
+    is their concordance) or `loss`."""
 
 
 @dataclass(frozen=True)
@@ -188,11 +197,12 @@ class AuditConfig:
     """Training patients drawn at each site to stand for hidden modalities (marginal)."""
     scales: str = ""
     """Scales the closing audit is repeated on at `evaluation.horizons`: `cumulative-hazard`,
-    `survival`, comma-separated; on both even an additive model interacts."""
+    `survival`, comma-separated; or `probability` of classes. On all of them even an additive
+    model interacts."""
     bootstrap: int = 0
     """Replicates of the closing audit's bootstrap, at least 100; 0 = the delta method alone."""
     clip: float = 0.0
-    """Length in log-hazard to which a patient's contributions are cut; 0 = never."""
+    """Length in log-hazard, or logit, to which a patient's contributions are cut; 0 = never."""
     model_file: str = ""
     """A finished model on the coordinator's machine, to be audited again instead of training one;
     all settings but those of the audit must then be the model's."""

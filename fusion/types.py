@@ -14,7 +14,13 @@ Events: TypeAlias = Bool[Tensor, " patient"]
 """True = death (or progression) seen; False = censored."""
 
 LogHazards: TypeAlias = Float[Tensor, " patient"]
-"""Model output, higher = earlier event."""
+"""Model output of a survival task, higher = earlier event."""
+
+Labels: TypeAlias = Int64[Tensor, " patient"]
+"""Each patient's place among the run's classes; -1 = the patient has no label."""
+
+Scores: TypeAlias = Float[Tensor, "patient *class"]
+"""Model output of any task: one log hazard a patient, or one logit a class."""
 
 Tokens: TypeAlias = Float[Tensor, "patient token width"]
 """One modality's embedding: a few tokens a patient."""

@@ -7,7 +7,7 @@ from torch import nn
 
 from privacy.errors import PrivacyError
 
-SEPARABLE = "objective.name = discrete-time or piecewise-exponential"
+SEPARABLE = "objective.name = discrete-time, piecewise-exponential or classification"
 """Losses with one term a patient."""
 
 REFUSED: tuple[tuple[type[nn.Module], str, str], ...] = (

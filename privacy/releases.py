@@ -36,6 +36,11 @@ RELEASES: Mapping[str, Release] = {
     "events": Release("sums", "Events in each split."),
     "missing": Release("sums", "Patients who lack a modality."),
     "outcome-histogram": Release("sums", "Training patients by time bin (>= 30 days) and event."),
+    "classes": Release(
+        "fact", "Names of the classes asked for, or, if none were named, of those at the site."
+    ),
+    "labels": Release("sums", "Patients of each class of the label in each split."),
+    "unlabelled": Release("sums", "Patients without the label, who take no part."),
     "scaling.omics": Release("sums", "Count, sum and sum of squares of each clipped input."),
     "scaling.slides": Release("sums", "The same of training patients' mean patches."),
     "scaling.clipped": Release("sums", "Number of values cut by the clip, and of all values."),
@@ -54,8 +59,15 @@ RELEASES: Mapping[str, Release] = {
         "what is summed over the rest.",
     ),
     "loss": Release("sums", "Sum of the losses, and patients behind it."),
+    "class-counts": Release(
+        "sums",
+        "Patients by true and predicted class, and, for each class, by bin of its log odds and "
+        "whether they are of it.",
+    ),
     "outcome-counts": Release("sums", "Patients by time bin, event and risk bin."),
-    "risk-moments": Release("sums", "Number, sum and sum of squares of the risks."),
+    "risk-moments": Release(
+        "sums", "Number, sum and sum of squares of the risks, or of the log odds of classes."
+    ),
     "concordance": Release("figure", "The site's own concordance: pairs, value, standard error."),
     "uno": Release("figure", "The site's own concordance after Uno, likewise."),
     "brier": Release("sums", "Number, sum and sum of squares of integrated Brier contributions."),
@@ -98,7 +110,7 @@ RELEASES: Mapping[str, Release] = {
 """Name of a release to what it is. A name with a suffix after ':' belongs to its stem."""
 
 EXACT: Mapping[str, str] = {
-    "counts": "patients and events of each split, who lacks what, and training outcomes by time",
+    "counts": "patients of each split, by event and time or by class, and who lacks what",
     "scaling": "sums and squares of the inputs of training patients",
     "components": "products of the columns of training patients",
     "train-loss": "mean loss of training patients",

@@ -7,7 +7,7 @@ from typing import Any
 from fusion.config import LARGEST, RunConfig
 from fusion.errors import FederationError
 from fusion.interaction.figures import PRIMARY, audit_figures
-from fusion.interaction.scales import WARNING, Scale, chosen_scales
+from fusion.interaction.scales import Scale, chosen_scales
 from fusion.interaction.tallies import AuditTally
 from fusion.masking import MARGINAL
 from privacy import disclosure
@@ -124,7 +124,7 @@ class Audit:
             {
                 "scale": scale.name,
                 "horizon_days": scale.horizon,
-                "warning": WARNING,
+                "warning": scale.warning,
                 **self.figures(scale.release),
             }
             for scale in scales

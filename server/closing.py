@@ -14,13 +14,14 @@ from fusion.survival.curves import CensoringCurve
 from fusion.training.evaluation import embed_mean_input
 from fusion.training.examination import Yardstick
 from fusion.training.heads import head_names, head_of
-from fusion.training.plan import SurvivalNetwork, build_network, load_weights
+from fusion.training.plan import Network, build_network, load_weights
 from server.audits import Audit, collect
+from server.bounded_answers import moments_of
 from server.inbox import Answer, Failure, request
 from server.opening import training_counts
 from server.progress import Progress
 from server.rounds import Company
-from server.scores import moments_of, readable
+from server.scores import readable
 
 CENSORING_SOURCE = "training patients of all sites, by time bin"
 
@@ -33,17 +34,17 @@ class Reference:
         network: The chosen model; where each site has a head of its own, with the initial one.
         yardstick: Risk bins, tau, and the two curves below.
         censoring: Of the federation's training patients.
-        baseline: Breslow's, of the federation's training patients.
+        baseline: Breslow's, of the federation's training patients; both None for classes.
         background: What stands for a hidden modality at every site; empty = no audit, or each
             site has its own.
 
     Source: own.
     """
 
-    network: SurvivalNetwork
+    network: Network
     yardstick: Yardstick
-    censoring: CensoringCurve
-    baseline: Baseline
+    censoring: CensoringCurve | None
+    baseline: Baseline | None
     background: Mapping[str, np.ndarray]
 
 
@@ -78,7 +79,8 @@ def refer(company: Company, progress: Progress) -> Reference:
     content = request(words, model=progress.best)
 
     def check(answer: Answer) -> None:
-        BaselineSums.from_array(answer.sums["baseline"].reshape(3, plain.time_grid.count))
+        if not plain.classes:
+            BaselineSums.from_array(answer.sums["baseline"].reshape(3, plain.time_grid.count))
         moments_of(answer)
         if needs_embeddings(company.config.audit, company.plan.modalities):
             EmbeddingSums.from_array(answer.sums["embedding-means"], network.model.shapes)
@@ -89,6 +91,9 @@ def refer(company: Company, progress: Progress) -> Reference:
             f"At least one site must answer with its reference sums, got none of {len(failures)}. "
             "Resume the run when sites are back."
         )
+    background = shared_background(company, network, answers)
+    if plain.classes:
+        return Reference(network, _risk_bins(company, answers), None, None, background)
     censoring = training_counts([company.census], company.config).censoring_curve(CENSORING_SOURCE)
     baseline = _baseline(answers, plain)
     yardstick = replace(
@@ -97,11 +102,10 @@ def refer(company: Company, progress: Progress) -> Reference:
         tau=min(censoring.until(), float(plain.time_grid.edges[-2])),
         baseline=baseline,
     )
-    background = shared_background(company, network, answers)
     return Reference(network, yardstick, censoring, baseline, background)
 
 
-def network_of(company: Company, model: Mapping[str, np.ndarray]) -> SurvivalNetwork:
+def network_of(company: Company, model: Mapping[str, np.ndarray]) -> Network:
     """Return the network with a model's weights; where sites keep heads, with the initial one.
 
     Source: own.
@@ -151,7 +155,7 @@ def _baseline(answers: Sequence[Answer], plain: Yardstick) -> Baseline:
 
 
 def shared_background(
-    company: Company, network: SurvivalNetwork, answers: Sequence[Answer]
+    company: Company, network: Network, answers: Sequence[Answer]
 ) -> dict[str, np.ndarray]:
     """Return what stands for a hidden modality at every site, by the settings' name.
 

@@ -9,7 +9,7 @@ from server.members import SPLITS, Census, Member
 
 
 def counts_of(counted: Member | Census, data: DataConfig) -> dict[str, Any]:
-    """Return `patients`, `events` and `missing`.
+    """Return `patients`, `missing`, and `events`, or `classes` and `unlabelled`.
 
     Args:
         counted: A site or all of them.
@@ -23,8 +23,11 @@ def counts_of(counted: Member | Census, data: DataConfig) -> dict[str, Any]:
     if not counted.patients:
         return {"patients": None, "events": None, "missing": {}}
     missing = dict(zip(lacks(data), counted.missing, strict=True))
-    by_split = {"patients": _by_split(counted.patients), "events": _by_split(counted.events)}
-    return by_split | {"missing": missing}
+    told = {"patients": _by_split(counted.patients), "missing": missing}
+    if counted.labels is None:
+        return told | {"events": _by_split(counted.events)}
+    classes = {name: _by_split(numbers) for name, numbers in counted.labels.items()}
+    return told | {"classes": classes, "unlabelled": counted.unlabelled}
 
 
 def totals(members: Sequence[Member], census: Census, data: DataConfig) -> dict[str, Any]:

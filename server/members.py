@@ -31,11 +31,14 @@ class Member:
         role: `train` or `evaluate-only`.
         patients: In train, validation and test, as the site tells them: with a policy rounded;
             empty, like the others, where counts are told in a sum over all sites only.
-        events: Likewise.
+        events: Likewise; none in a run that predicts classes.
         missing: Patients who lack something, in the order of `fusion.modalities.lacks`.
-        outcomes: Training patients by time bin and event, as `OutcomeCounts`.
+        outcomes: Training patients by time bin and event, as `OutcomeCounts`; empty in a run that
+            predicts classes.
         noise: Standard deviation of the noise on each cell of `outcomes`; 0 = exact.
         facts: Encoder, widths, tables and names.
+        labels: Patients of each class in train, validation and test; None in a run of survival.
+        unlabelled: Patients without the label; they take no part.
 
     Source: own.
     """
@@ -48,6 +51,8 @@ class Member:
     outcomes: np.ndarray
     facts: dict
     noise: float = 0.0
+    labels: Mapping[str, tuple[int, ...]] | None = None
+    unlabelled: int = 0
 
     @property
     def trains(self) -> bool:
@@ -61,7 +66,8 @@ class Member:
 
         Counts with noise are left out: they differ each time.
         """
-        counts = ((), ()) if self.noise else (self.patients, self.events)
+        counts: tuple = ((), ()) if self.noise else (self.patients, self.events)
+        counts += () if self.labels is None else (self.labels,)
         told = json.dumps([self.facts["data-hash"], self.role, *counts])
         return hashlib.sha256(told.encode()).hexdigest()
 
@@ -90,18 +96,24 @@ class Census:
     missing: tuple[int, ...]
     outcomes: np.ndarray
     noise: float = 0.0
+    labels: Mapping[str, tuple[int, ...]] | None = None
+    unlabelled: int = 0
 
 
-NOBODY = Census((), (), (), np.zeros(0))
+NONE = np.zeros(0)
+"""Outcomes of a site that tells none."""
+
+NOBODY = Census((), (), (), NONE)
 """Counts of a site that tells none of itself."""
 
 
-def read_member(answer: Answer, bins: int | None = None) -> Member:
+def read_member(answer: Answer, bins: int | None = None, labelled: bool | None = None) -> Member:
     """Return the site that an answer to the opening question describes.
 
     Args:
         answer: The site's.
         bins: Time bins of the run; None = as many as it sent.
+        labelled: Whether the run predicts classes; None = as it sent.
 
     Raises:
         FederationError: A count or a fact is not what the question asks for.
@@ -111,6 +123,8 @@ def read_member(answer: Answer, bins: int | None = None) -> Member:
     """
     facts = answer.facts
     _check_facts(facts)
+    if labelled not in (None, "labels" in answer.sums):
+        raise _wrong("A description", "be for what the run predicts", ", ".join(answer.sums))
     told = NOBODY if "trains" in facts else read_census(answer, bins)
     return Member(name=answer.site, role=facts["role"], facts=dict(facts), **vars(told))
 
@@ -127,22 +141,22 @@ def read_census(answer: Answer, bins: int | None = None) -> Census:
 
     Source: own.
     """
-    outcomes = answer.sums["outcome-histogram"]
-    if outcomes.ndim != 3 or outcomes.shape[0] != (len(outcomes) if bins is None else bins + 1):
-        raise _wrong("Outcomes", f"fit {bins} time bins", f"shape {outcomes.shape}")
-    if outcomes.shape[1:] != (2, 2) or not np.isfinite(outcomes).all():
-        raise _wrong("Outcomes", "be counts by time, event and risk", f"shape {outcomes.shape}")
+    sums = answer.sums
+    labelled = "labels" in sums
+    outcomes = NONE if labelled else _outcomes(sums["outcome-histogram"], bins)
     return Census(
         patients=_counts(answer, "patients", len(SPLITS)),
-        events=_counts(answer, "events", len(SPLITS)),
+        events=() if labelled else _counts(answer, "events", len(SPLITS)),
         missing=_counts(answer, "missing", None),
         outcomes=outcomes,
-        noise=answer.noise("outcome-histogram"),
+        noise=0.0 if labelled else answer.noise("outcome-histogram"),
+        labels=_labels(answer) if labelled else None,
+        unlabelled=_counts(answer, "unlabelled", 1)[0] if labelled else 0,
     )
 
 
 def read_members(
-    answers: Sequence[Answer], bins: int | None = None
+    answers: Sequence[Answer], bins: int | None = None, labelled: bool | None = None
 ) -> tuple[list[Member], list[Failure]]:
     """Return the sites that described themselves soundly, and the others with the reason.
 
@@ -151,7 +165,7 @@ def read_members(
     members, refused = list[Member](), list[Failure]()
     for answer in answers:
         try:
-            members.append(read_member(answer, bins))
+            members.append(read_member(answer, bins, labelled))
         except KeyError as error:
             refused.append(Failure(answer.site, f"its description lacks {error}"))
         except (FederationError, PrivacyError) as error:
@@ -171,6 +185,25 @@ def add_up(members: Sequence[Member]) -> Census:
     outcomes = np.sum([one.outcomes for one in members], axis=0)
     noise = float(np.linalg.norm([one.noise for one in members]))
     return Census(patients, events, missing, outcomes, noise)
+
+
+def _outcomes(told: np.ndarray, bins: int | None) -> np.ndarray:
+    if told.ndim != 3 or told.shape[0] != (len(told) if bins is None else bins + 1):
+        raise _wrong("Outcomes", f"fit {bins} time bins", f"shape {told.shape}")
+    if told.shape[1:] != (2, 2) or not np.isfinite(told).all():
+        raise _wrong("Outcomes", "be counts by time, event and risk", f"shape {told.shape}")
+    return told
+
+
+def _labels(answer: Answer) -> dict[str, tuple[int, ...]]:
+    """Return patients of each class in each split."""
+    names, told = answer.facts["classes"], answer.sums["labels"]
+    sound = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not sound or told.shape != (len(names), len(SPLITS)) or len(set(names)) < len(names):
+        raise _wrong("Labels", "be counts by class and split", f"shape {told.shape}")
+    if not (np.isfinite(told) & (told >= 0) & (told < LARGEST_COHORT)).all():
+        raise _wrong("Labels", "be numbers >= 0", f"{told.reshape(-1)[:3].tolist()}")
+    return {name: tuple(map(int, row)) for name, row in zip(names, told.tolist(), strict=True)}
 
 
 def _counts(answer: Answer, name: str, number: int | None) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fusion.class_settings import CLASSIFICATION
 from fusion.config import RunConfig, numbers
 from fusion.errors import ConfigError, FederationError
 from fusion.objectives.intervals import baseline_hazards, choose_intervals
@@ -15,6 +16,7 @@ from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.noised_counts import Counts, NoisedCounts, add_counts
 from fusion.survival.tallies import OutcomeCounts
 from fusion.training.plan import Plan
+from server.classes import choose_classes, choose_weights
 from server.components import common_components
 from server.groups import choose_groups
 from server.inbox import Answer, Failure, Inbox, request
@@ -30,7 +32,12 @@ PUBLIC_RATE = 0.2
 
 
 def describe(
-    inbox: Inbox, hoped: int = 0, bins: int | None = None, run: str = ""
+    inbox: Inbox,
+    hoped: int = 0,
+    *,
+    bins: int | None = None,
+    run: str = "",
+    labelled: bool | None = None,
 ) -> tuple[list[Member], list[Failure]]:
     """Return the sites that answered the opening question, and those that failed.
 
@@ -39,6 +46,7 @@ def describe(
         hoped: Sites that would be good to have; see `Inbox.meet`.
         bins: Time bins of the run; None = as many as each site sends.
         run: Name of a private run.
+        labelled: Whether the run predicts classes; None = as each site sends.
 
     Raises:
         FederationError: No site can train, or no event was seen anywhere.
@@ -46,7 +54,7 @@ def describe(
     Source: own.
     """
     answers, failures = inbox.meet(hoped, run)
-    members, refused = read_members(answers, bins)
+    members, refused = read_members(answers, bins, labelled)
     for failure in refused:
         log.warning("%s: %s", failure.site, failure.reason)
     failures = sorted([*failures, *refused], key=lambda failure: failure.site)
@@ -58,7 +66,7 @@ def describe(
             f"At least one site must be able to train, got none of {len(answers) + len(failures)} "
             f"({reasons}). Run `concord-site doctor` at each site."
         )
-    counted = [member for member in members if member.counted]
+    counted = [member for member in members if member.counted and member.labels is None]
     if counted == members:
         _check_events(add_up(members))
     for member in counted:
@@ -176,7 +184,10 @@ def agree(
     left = {failure.site for failure in scaled.failures}
     sites = [name for name in sites if name not in left]
     found = common_components(inbox, sites, config, inputs, scaled.scaling)
-    edges, rates = _intervals([census or add_up(members)], config)
+    classed = config.objective.name == CLASSIFICATION
+    edges, rates = ((), ()) if classed else _intervals([census or add_up(members)], config)
+    classes = choose_classes(members, config.objective) if classed else ()
+    counting = choose_weights(members, classes, config.objective) if classed else ()
     plan = Plan(
         modalities=inputs.modalities,
         encoder=inputs.encoder,
@@ -188,6 +199,8 @@ def agree(
         rates=rates,
         projections=found.projections,
         groups=groups,
+        classes=classes,
+        class_weights=counting,
     )
     _say(plan, inputs.dropped)
     digest = hashlib.sha256("\n".join(inputs.features).encode()).hexdigest()
@@ -220,6 +233,9 @@ def _say(plan: Plan, dropped: int) -> None:
     if plan.clinical:
         log.info("reads clinical columns: %s", ", ".join(plan.clinical))
     log.info("modalities: %s", ", ".join(plan.modalities))
+    if plan.classes:
+        told = zip(plan.classes, plan.class_weights, strict=True)
+        log.info("predicts: %s", ", ".join(f"{name} (weight {one:.2f})" for name, one in told))
 
 
 def _intervals(

@@ -9,6 +9,7 @@ from typing import Any
 
 from flwr.serverapp import Grid
 
+from fusion.class_settings import CLASSIFICATION
 from fusion.config import RunConfig
 from fusion.errors import FederationError
 from fusion.objectives.build import OBJECTIVES
@@ -59,7 +60,10 @@ def conduct(grid: Grid, config: RunConfig) -> dict[str, Any]:
     saved = _load(config) if config.resume else None
     run = saved.progress.run if saved else token_hex(16) if config.privacy.private else ""
     hoped = len(saved.agreement.data_hashes) if saved else 0
-    members, absent = describe(inbox, hoped, config.evaluation.time_bins, run)
+    classed = config.objective.name == CLASSIFICATION
+    members, absent = describe(
+        inbox, hoped, bins=config.evaluation.time_bins, run=run, labelled=classed
+    )
     census = take_census(inbox, members, config.evaluation.time_bins)
     check_strategy(config.federation, sum(member.trains for member in members))
     start = _resume(members, saved) if saved else _begin(inbox, members, census, config, run)

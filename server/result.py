@@ -10,18 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from fusion import __version__
-from fusion.config import RunConfig, flatten, numbers
+from fusion.config import RunConfig, flatten
 from fusion.modalities import SLIDES
 from fusion.models.cost import count_macs
 from fusion.models.entries import MODELS
-from fusion.objectives.base import AbstractObjective
-from fusion.survival.baseline import Baseline
-from fusion.survival.calibration import SurvivalOfRisk, calibration
-from fusion.survival.noised_counts import Counts, NoisedCounts
 from fusion.training.checkpoint import save_arrays
 from fusion.training.heads import head_names, head_of
 from fusion.training.plan import Plan
@@ -31,13 +26,14 @@ from server.attendance import events
 from server.budgets import NO_ATTACK, tell_privacy
 from server.closing import Reference, Test
 from server.counts import counts_of, totals
+from server.evaluation import evaluate
 from server.inbox import Failure
 from server.members import Member
 from server.opening import Agreement
 from server.outgoing import Outgoing
 from server.progress import Progress
 from server.rounds import Company
-from server.scores import Score, add_up
+from server.scores import Score, Scored, add_up
 from server.suppression import KEPT
 
 MODEL_FILE = "model.safetensors"
@@ -48,9 +44,6 @@ ADDED_UP = (
     "or more only, so counts, concordance and interaction of one site are not known here."
 )
 """What a run with secure aggregation leaves open."""
-
-RISK_GROUPS = 3
-"""Groups of risk that calibration is shown for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +95,7 @@ def tell(story: Story, *, seconds: float) -> dict[str, Any]:
         **totals(story.company.members, story.company.census, config.data),
         "rounds": list(progress.records),
         "events": events(progress.records),
-        "evaluation": _evaluation(story, score),
+        "evaluation": evaluate(score, story.reference, config),
         "audit": audit,
         "alerts": find_alerts(progress.records, audit, config.alerts),
         "privacy": tell_privacy(progress.records, left, config),
@@ -138,13 +131,12 @@ def _model(story: Story) -> dict[str, Any]:
         "config": told(config),
         "plan": plan.to_text(),
         "round": story.progress.best_round,
-        "baseline": {
-            "times": baseline.times.tolist(),
-            "cumulative_hazard": baseline.cumulative_hazard.tolist(),
-        },
         "sites": [member.name for member in story.company.members],
         "data": {member.name: member.fingerprint for member in story.company.members},
     }
+    if baseline is not None:
+        hazard = baseline.cumulative_hazard.tolist()
+        card["baseline"] = {"times": baseline.times.tolist(), "cumulative_hazard": hazard}
     if config.audit.background == "embedding-mean":
         means = story.reference.background.items()
         card["background"] = {name: mean.tolist() for name, mean in means}
@@ -216,58 +208,13 @@ def _site(member: Member, progress: Progress, config: RunConfig) -> dict[str, An
     }
 
 
-def _evaluation(story: Story, score: Score) -> dict[str, Any]:
-    yardstick, counts = story.reference.yardstick, score.counts
-    concordance = counts.concordance()
-    uno = counts.uno(story.reference.censoring, yardstick.tau)
-    until = {"until_days": yardstick.tau}
-    pooled = {
-        "patients": counts.patients,
-        "events": counts.events,
-        "noised": isinstance(counts, NoisedCounts),
-        "concordance": concordance.as_dict() | score.together(concordance.estimate),
-        "uno": uno.as_dict() | score.together(uno.estimate),
-        "integrated_brier": score.together(score.brier) | until,
-        "within_sites": score.together(score.within) | {"comparable_pairs": score.pairs},
-    }
-    groups = [
-        {"name": g.name, "patients": g.patients, "events": g.events, **g.curve.as_dict()}
-        for g in counts.groups(2)
-    ]
-    return {
-        "split": "test",
-        "pooled": pooled,
-        "sites": [site for site in score.sites if site["patients"]],
-        "curves": {"groups": groups, "logrank": counts.logrank(2).as_dict()},
-        "calibration": _calibration(story, counts),
-    }
-
-
-def _calibration(story: Story, counts: Counts) -> list[dict[str, Any]]:
-    """Return predicted beside observed survival at the stated horizons, in thirds of risk."""
-    baseline, objective = story.reference.baseline, story.reference.network.objective
-    found = []
-    for horizon in numbers(story.company.config.evaluation.horizons, "evaluation.horizons"):
-        groups = calibration(
-            counts, _at(horizon, objective, baseline), horizon=horizon, groups=RISK_GROUPS
-        )
-        found.append({"horizon_days": horizon, "groups": [group.as_dict() for group in groups]})
-    return found
-
-
-def _at(horizon: float, objective: AbstractObjective, baseline: Baseline) -> SurvivalOfRisk:
-    """Return what gives the predicted survival at one horizon for a patient of each risk."""
-    when = np.array([horizon])
-    return lambda risk: objective.survival(risk, times=when, baseline=baseline)[:, 0]
-
-
 def _not_audited(story: Story) -> list[str]:
     if len(story.company.plan.modalities) < 2:
         return ["Interaction of modalities: the model reads one modality only."]
     return story.examined.audit.not_measured()
 
 
-def _not_measured(story: Story, score: Score) -> list[str]:
+def _not_measured(story: Story, score: Scored) -> list[str]:
     """Return what a reader might take for granted and was not done."""
     config = story.company.config
     sentences = [
@@ -289,10 +236,16 @@ def _not_measured(story: Story, score: Score) -> list[str]:
             "A common model: each site was examined with a head of its own, so pooled figures "
             "compare risks of different heads, and a hospital without one gets no risk."
         )
-    kept = {s["name"]: s["concordance"]["reason"] for s in score.sites if s["note"] == KEPT}
-    sentences += [f"Figures of site {name} alone: {reason}." for name, reason in kept.items()]
+    return [*sentences, *_left_out(score)]
+
+
+def _left_out(score: Scored) -> list[str]:
+    """Return sentences on the sites whose figures are kept back, or are not to be read."""
+    figure, few = ("auc", "AUC of sites with too few patients of a class")
+    if isinstance(score, Score):
+        figure, few = "concordance", "Concordance of sites with too few events"
+    kept = {s["name"]: s[figure]["reason"] for s in score.sites if s["note"] == KEPT}
     weak = [s["name"] for s in score.sites if s["note"] and s["patients"]]
     weak = [name for name in weak if name not in kept]
-    if weak:
-        sentences.append(f"Concordance of sites with too few events: {', '.join(weak)}.")
-    return sentences
+    told = [f"Figures of site {name} alone: {reason}." for name, reason in kept.items()]
+    return told + [f"{few}: {', '.join(weak)}."] * bool(weak)

@@ -25,7 +25,7 @@ from server.inbox import Answer, Failure, Inbox, request, to_record
 from server.members import Census, Member
 from server.progress import Progress
 from server.risk_sets import collected, handed_out, with_risk_sets
-from server.scores import Score, add_up, readable
+from server.scores import Scored, add_up, readable
 from server.turnout import Call, Turnout, gather
 
 log = logging.getLogger("concord.server")
@@ -90,6 +90,7 @@ class Company:
         return Yardstick(
             TimeGrid(evaluation.time_step, evaluation.time_bins),
             RiskGrid(centre, scale, evaluation.risk_bins),
+            classes=self.plan.classes,
         )
 
 
@@ -166,36 +167,27 @@ def last_validation(company: Company, progress: Progress) -> Progress:
 
 
 def validated(
-    company: Company, progress: Progress, score: Score, answers: Sequence[Answer]
+    company: Company, progress: Progress, score: Scored, answers: Sequence[Answer]
 ) -> Progress:
     """Put the validation figures of the current model into its record; remember the best model.
 
     The risk bins of the next exchange follow this model's validation risks.
     """
-    if score.counts.patients == 0:
+    if score.patients == 0:
         return progress
-    concordance = score.counts.concordance().estimate
     progress = progress.with_last_record(
-        concordance={k: getattr(concordance, k) for k in ("value", "low", "high")},
+        **score.record(),
         loss={**progress.records[-1]["loss"], "validation": score.loss},
-        sites=[
-            {k: s[k] for k in ("name", "patients", "events", "noised")} | _ranking(s["concordance"])
-            for s in score.sites
-        ],
         audit=_audit(answers, company),
     )
-    progress = replace(progress, centre=score.moments.centre, scale=score.moments.scale)
+    centre, scale = score.grid
+    progress = replace(progress, centre=centre, scale=scale)
     by_loss = company.config.evaluation.selection == "loss"
-    merit = (None if score.loss is None else -score.loss) if by_loss else concordance.value
+    merit = (None if score.loss is None else -score.loss) if by_loss else score.ranking.value
     better = merit is not None and (progress.best_score is None or merit > progress.best_score)
     if progress.round == 0 or not better:
         return progress
     return replace(progress, best=progress.model, best_round=progress.round, best_score=merit)
-
-
-def _ranking(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a site's concordance as a round keeps it."""
-    return {"concordance": found["value"], "low": found["low"], "high": found["high"]}
 
 
 def first_record() -> dict[str, Any]:

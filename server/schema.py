@@ -39,7 +39,8 @@ def validate(result: Any) -> None:
     Source: own.
     """
     _check(result, read_schema)
-    _check_lengths(result["evaluation"]["curves"]["groups"])
+    if "curves" in result["evaluation"]:
+        _check_lengths(result["evaluation"]["curves"]["groups"])
 
 
 def validate_audit(audit: Any) -> None:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from fusion.survival.bounded import BoundedScores
 from fusion.survival.calibration import BrierSums
 from fusion.survival.concordance import Concordance, combine_within, concordance_from
 from fusion.survival.estimate import Estimate, require_finite
@@ -16,6 +15,8 @@ from fusion.survival.tallies import OutcomeCounts, count
 from fusion.training.examination import Yardstick
 from privacy.disclosure import FIGURES
 from server.audits import readable_audit
+from server.bounded_answers import brier_of, loss_of, moments_of, scores_of
+from server.class_scores import ClassScore, add_up_classes, readable_classes
 from server.inbox import Answer, Check
 from server.suppression import ALONE, KEPT, is_alone, nothing, rules_of, suppressed
 
@@ -57,9 +58,55 @@ class Score:
         """Return a figure over all sites in the result's form, or why it is left out."""
         return nothing(ALONE) if self.alone else found.as_dict()
 
+    @property
+    def patients(self) -> int:
+        """Patients examined."""
+        return self.counts.patients
 
-def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
-    """Return the federation's figures.
+    @property
+    def ranking(self) -> Estimate:
+        """The concordance."""
+        return self.counts.concordance().estimate
+
+    @property
+    def grid(self) -> tuple[float, float]:
+        """Centre and scale of the next risk bins."""
+        return self.moments.centre, self.moments.scale
+
+    def record(self) -> dict[str, Any]:
+        """Return what a round keeps of it."""
+        found = self.ranking
+        sites = [
+            {k: site[k] for k in ("name", "patients", "events", "noised")}
+            | _traced(site["concordance"])
+            for site in self.sites
+        ]
+        return {
+            "concordance": {"value": found.value, "low": found.low, "high": found.high},
+            "sites": sites,
+        }
+
+
+Scored: TypeAlias = Score | ClassScore
+"""What sites say of a model of survival, or of one of classes."""
+
+
+def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Scored:
+    """Return the federation's figures of a model.
+
+    Args:
+        answers: Readable answers, in order of name; without any, all counts are 0.
+        yardstick: What they measured with.
+
+    Source: own.
+    """
+    if yardstick.classes:
+        return add_up_classes(answers, yardstick)
+    return add_up_survival(answers, yardstick)
+
+
+def add_up_survival(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
+    """Return the federation's figures of a model of survival.
 
     Args:
         answers: Readable answers, in order of name; without any, all counts are 0.
@@ -76,7 +123,7 @@ def add_up(answers: Sequence[Answer], yardstick: Yardstick) -> Score:
     alone = is_alone(kept, patients)
     summed = [] if alone else answers
     moments = [moments_of(answer) for answer in summed]
-    loss, weight = sum((_loss(answer) for answer in summed), start=np.zeros(2))
+    loss, weight = sum((loss_of(answer) for answer in summed), start=np.zeros(2))
     own = {answer.site: _ranking(answer, counts[answer.site]) for answer in answers}
     within = [own[answer.site] for answer in summed]
     return Score(
@@ -105,6 +152,8 @@ def readable(yardstick: Yardstick, modalities: tuple[str, ...], replicates: int 
 
     Source: own.
     """
+    if yardstick.classes:
+        return readable_classes(yardstick, modalities, replicates)
 
     def check(answer: Answer) -> None:
         rules_of(answer)
@@ -151,40 +200,8 @@ class _Seen:
 
 def _together(answers: Sequence[Answer]) -> Estimate:
     """Return the score; without a censoring curve, as in validation, it is over nobody."""
-    sums = [_brier(answer) for answer in answers if "brier" in answer.sums]
+    sums = [brier_of(answer) for answer in answers if "brier" in answer.sums]
     return sum(sums, start=BrierSums(0.0, 0.0, 0.0)).estimate()
-
-
-def scores_of(answer: Answer) -> BoundedScores | None:
-    """Return an answer's noised scores; None if its own sums are exact.
-
-    Raises:
-        FederationError: They cannot be read.
-
-    Source: own.
-    """
-    if "scores" not in answer.sums:
-        return None
-    return BoundedScores.from_array(answer.sums["scores"], answer.noise("scores"))
-
-
-def moments_of(answer: Answer) -> MomentSums:
-    """Return the moments of the risks behind an answer.
-
-    Source: own.
-    """
-    noised = scores_of(answer)
-    return noised.moments if noised else MomentSums.from_array(answer.sums["risk-moments"])
-
-
-def _loss(answer: Answer) -> np.ndarray:
-    noised = scores_of(answer)
-    return noised.loss if noised else answer.sums["loss"]
-
-
-def _brier(answer: Answer) -> BrierSums:
-    noised = scores_of(answer)
-    return noised.brier if noised else BrierSums.from_array(answer.sums["brier"])
 
 
 def _counts(answer: Answer, yardstick: Yardstick) -> Counts:
@@ -202,6 +219,11 @@ def _ranking(answer: Answer, counts: Counts) -> Concordance:
     if isinstance(counts, NoisedCounts):
         return counts.concordance()
     return _own(answer)
+
+
+def _traced(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a site's concordance as a round keeps it."""
+    return {"concordance": found["value"], "low": found["low"], "high": found["high"]}
 
 
 def _concordance(three: np.ndarray) -> Concordance:
@@ -236,7 +258,7 @@ def _site(seen: _Seen, reasons: Mapping[str, str]) -> dict[str, Any]:
         "note": _note(rules.told(counts.events), counts.events) if kept is None else KEPT,
     }
     if seen.yardstick.censoring is not None:
-        found = {"uno": _uno(seen), "integrated_brier": _brier(answer).estimate()}
+        found = {"uno": _uno(seen), "integrated_brier": brier_of(answer).estimate()}
         entry |= {k: v.as_dict() if kept is None else nothing(kept) for k, v in found.items()}
     return entry
 

@@ -21,39 +21,33 @@ def summarise(result: Mapping[str, Any]) -> str:
 
     Source: own.
     """
-    pooled, audit = result["evaluation"]["pooled"], result["audit"]
+    evaluation, audit = result["evaluation"], result["audit"]
     shares = {
         site["name"]: site["shares"]["local"]["value"] for site in (audit or {"sites": []})["sites"]
     }
     refused = {
         one["name"]: f"not audited: {one['reason']}" for one in (audit or {}).get("not_audited", ())
     }
-    rows = [
-        ("site", "test patients", "events", "concordance (95% interval)", "interaction", "note")
-    ]
+    figures = _class_figures if "classes" in evaluation else _survival_figures
+    rows = [("site", "test patients", *figures(None), "interaction", "note")]
     rows += [
         (
             site["name"],
             str(site["patients"]),
-            str(site["events"]),
-            interval(site["concordance"]),
+            *figures(site),
             percent(shares.get(site["name"])),
             "; ".join(filter(None, (_noise(site), site["note"], refused.get(site["name"])))),
         )
-        for site in result["evaluation"]["sites"]
+        for site in evaluation["sites"]
     ]
-    total = audit["shares"]["local"]["value"] if audit else None
-    rows.append(
-        (
-            "all, pooled-equivalent",
-            str(pooled["patients"]),
-            str(pooled["events"]),
-            interval(pooled["concordance"]),
-            percent(total),
-            _noise(pooled),
-        )
-    )
-    rows.append(("mean within sites", "", "", interval(pooled["within_sites"]), "", ""))
+    pooled = evaluation["pooled"]
+    total = percent(audit["shares"]["local"]["value"] if audit else None)
+    counted = str(pooled["patients"])
+    rows.append(("all, pooled-equivalent", counted, *figures(pooled), total, _noise(pooled)))
+    within = interval(pooled["within_sites"])
+    blank = [""] * len(figures(None))
+    blank[-1 if figures is _survival_figures else 0] = within
+    rows.append(("mean within sites", "", *blank, "", ""))
     model = result["model"]
     head = (
         f"{model['title']} on {', '.join(model['modalities'])}: {model['parameters']:,} "
@@ -68,6 +62,20 @@ def summarise(result: Mapping[str, Any]) -> str:
 
 def _noise(entry: Mapping[str, Any]) -> str:
     return "with noise" if entry.get("noised") else ""
+
+
+def _survival_figures(one: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the cells of a site's figures of survival; of None, their titles."""
+    if one is None:
+        return "events", "concordance (95% interval)"
+    return str(one["events"]), interval(one["concordance"])
+
+
+def _class_figures(one: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the cells of a site's figures of classes; of None, their titles."""
+    if one is None:
+        return "AUC, mean of classes (95% interval)", "balanced accuracy", "macro F1"
+    return tuple(interval(one[key]) for key in ("auc", "balanced_accuracy", "macro_f1"))
 
 
 def alerts(found: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -15,9 +15,9 @@ from simulations.folds import Fold
 def able_alone(people: People, fold: Fold, components: str) -> Mapping[str, str]:
     """Return the sites that can train alone, each with its own `data.components`.
 
-    A site needs an event among its training patients. Of n patients with a table at most n - 1
-    components vary, and fewer than three patients have none: a site takes as many as are asked
-    for, or as it has.
+    A site needs an event among its training patients, or every class. Of n patients with a table at
+    most n - 1 components vary, and fewer than three patients have none: a site takes as many as are
+    asked for, or as it has.
 
     Args:
         people: All patients.
@@ -36,10 +36,17 @@ def able_alone(people: People, fold: Fold, components: str) -> Mapping[str, str]
     for site in fold.trainers():
         here = (fold.site == site) & (fold.split == "train")
         most = {name: int((here & _has(people, name)).sum()) - 1 for name in asked}
-        if (here & people.event).any() and all(one >= FEWEST - 1 for one in most.values()):
+        if _learns(people, here) and all(one >= FEWEST - 1 for one in most.values()):
             numbers = {name: min(number, most[name]) for name, number in asked.items()}
             found[site] = ",".join(f"{name}={number}" for name, number in numbers.items())
     return found
+
+
+def _learns(people: People, here: Bool[np.ndarray, " patient"]) -> bool:
+    """Return whether some patients have what a model can learn from: an event, or all classes."""
+    if people.label:
+        return len(np.unique(people.strata[here])) == len(np.unique(people.strata))
+    return bool((here & people.event).any())
 
 
 def _has(people: People, name: str) -> Bool[np.ndarray, " patient"]:

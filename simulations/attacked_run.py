@@ -14,7 +14,7 @@ from fusion.models.entries import MODELS
 from fusion.readers.bags import Room
 from fusion.training.data import PatientData
 from fusion.training.finished import FinishedModel, read_finished
-from fusion.training.plan import SurvivalNetwork, build_network, load_weights
+from fusion.training.plan import Network, build_network, load_weights
 from privacy.plan import PrivacyPlan
 from server.folder import read_result
 from server.progress import FILE, load_progress
@@ -91,7 +91,7 @@ class AttackedRun:
         """Whether the run promises anything."""
         return self.config.privacy.private
 
-    def network(self, *, trained: bool) -> SurvivalNetwork:
+    def network(self, *, trained: bool) -> Network:
         """Return the run's network as it began, or with the weights of its model file."""
         network = build_network(self.finished.plan, self.config)
         if trained:

@@ -62,6 +62,7 @@ def _add_partition(commands) -> None:
             f"--without-{modality}", type=int, default=0, metavar="N", help="sites that have none"
         )
     parser.add_argument("--splits", type=Path, help="csv: patient, split[, site]")
+    parser.add_argument("--labels", type=Path, help="TOML: [labels] sections for every site.toml")
     parser.add_argument("--encoder", default="unknown", help="what made the patch features")
     parser.add_argument("--out", type=Path, required=True)
 

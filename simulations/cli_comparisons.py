@@ -46,6 +46,7 @@ def add_comparisons(add: AddCommand, show: Callable[[argparse.Namespace, "Outcom
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--folds-file", type=Path, help="csv: patient, fold[, repeat]")
     parser.add_argument("--patients", default="all", help="all, or slides: who has any")
+    parser.add_argument("--labels", type=Path, help="TOML: [labels] sections, as in a site.toml")
     parser.add_argument("--by", default="hospital", help="hospital, or a clinical column")
     parser.add_argument("--min-patients", type=int, default=20, help="of a site of its own")
     parser.add_argument("--small", default="pool", help="pool or drop smaller hospitals")
@@ -89,7 +90,7 @@ def _cross_validate(parsed: argparse.Namespace) -> "Outcome":
     from simulations.study import Options, Plan
 
     chosen = ("cohort", "protocol", "folds", "repeats", "min_patients", "small", "patients", "by")
-    design = Design(**{name: getattr(parsed, name) for name in (*chosen, "folds_file")})
+    design = Design(**{name: getattr(parsed, name) for name in (*chosen, "folds_file", "labels")})
     return cross_validate(design, Plan(**_planned(parsed)), Options(**_options(parsed)))
 
 

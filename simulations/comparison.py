@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from client.settings import Settings, site_folders
-from client.site import Site, forget_sites, open_site
+from client.site import forget_sites, open_site
 from simulations.fold_folders import People
 from simulations.folds import Fold
+from simulations.joined_site import Part
+from simulations.labelled import with_label
 from simulations.study import Options, Outcome, Plan, check_plan, compare_folds, held, keep_settings
 
 PROTOCOL = "sites"
@@ -38,21 +40,24 @@ def compare_sites(sites: Path, seeds: Sequence[int], plan: Plan, options: Option
     """
     check_plan(plan, options.against)
     opened = {seed: _open(sites, seed, plan) for seed in seeds}
-    cohorts = [site.cohort for site in opened[seeds[0]]]
+    cohorts = [part.cohort for part in opened[seeds[0]]]
     hospital = np.concatenate([np.full(len(one.patients), one.name) for one in cohorts])
     folds = [
-        Fold(PROTOCOL, seed, 1, seed, hospital, np.concatenate([s.split for s in found])).settled()
+        Fold(PROTOCOL, seed, 1, seed, hospital, np.concatenate([p.split for p in found])).settled()
         for seed, found in opened.items()
     ]
     told = {"command": "compare", "data": [cohort.fingerprint for cohort in cohorts]}
     with held(plan.out):
         keep_settings(plan, told)
-        return compare_folds(People(cohorts, hospital), folds, plan, options)
+        people = People(cohorts, hospital, plan.base.objective.label)
+        return compare_folds(people, folds, plan, options)
 
 
-def _open(sites: Path, seed: int, plan: Plan) -> list[Site]:
+def _open(sites: Path, seed: int, plan: Plan) -> list[Part]:
+    """Return each site's patients and their split; where classes are predicted, who has one."""
     config = replace(plan.base, seed=seed)
     try:
-        return [open_site(Settings(folder, config, 0)) for folder in site_folders(sites)]
+        found = [open_site(Settings(folder, config, 0)) for folder in site_folders(sites)]
+        return [with_label(Part(one.cohort, one.split), config.objective) for one in found]
     finally:
         forget_sites()

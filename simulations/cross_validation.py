@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fusion.config import RunConfig, names
+from fusion.config import ObjectiveConfig, RunConfig, names
 from fusion.errors import ConfigError
 from fusion.readers.cohort import Cohort, read_cohort
 from fusion.registry import nearest
@@ -23,6 +23,7 @@ from simulations.folds import (
     small_pooled,
 )
 from simulations.joined_site import Part
+from simulations.labelled import with_label
 from simulations.partition import SMALL, Division, partition
 from simulations.splits import read_assigned, row_for_each
 from simulations.study import Options, Outcome, Plan, check_plan, compare_folds, held, keep_settings
@@ -48,6 +49,7 @@ class Design:
         patients: `all`, or those with `slides` alone.
         by: Clinical column of the hospital; `hospital` = the column `site`.
         folds_file: csv with patient, fold (empty = never tests) and perhaps repeat.
+        labels: TOML with [labels] sections, for runs that predict classes.
     """
 
     cohort: Path
@@ -59,6 +61,7 @@ class Design:
     patients: str = "all"
     by: str = "hospital"
     folds_file: Path | None = None
+    labels: Path | None = None
 
 
 def cross_validate(design: Design, plan: Plan, options: Options) -> Outcome:
@@ -84,7 +87,7 @@ def cross_validate(design: Design, plan: Plan, options: Options) -> Outcome:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             whole = _read(design, folder)
-            people = _people(design, whole)
+            people = _people(design, whole, plan.base.objective)
             folds = list(_folds(design, people, whole, plan.base))
             keep_settings(plan, _told(design, whole.fingerprint, plan.base.seed))
             return compare_folds(people, folds, plan, options)
@@ -117,6 +120,8 @@ def _told(design: Design, data: str, seed: int) -> dict[str, str | int]:
     told: dict[str, str | int] = {"command": "cross-validate", "data": data, "seed": seed}
     for name in ("folds", "min_patients", "small", "patients", "by"):
         told[name] = getattr(design, name)
+    if design.labels is not None:
+        told["labels"] = hashlib.sha256(design.labels.read_bytes()).hexdigest()
     if design.folds_file is not None:
         told["folds_file"] = hashlib.sha256(design.folds_file.read_bytes()).hexdigest()
     return told
@@ -124,12 +129,15 @@ def _told(design: Design, data: str, seed: int) -> dict[str, str | int]:
 
 def _read(design: Design, folder: Path) -> Cohort:
     """Return the whole cohort as one site: every hospital is small here."""
-    partition(design.cohort, out=folder, division=Division(by=design.by, min_patients=10**9))
+    division = Division(by=design.by, min_patients=10**9, labels=design.labels)
+    partition(design.cohort, out=folder, division=division)
     return read_cohort(next(folder.iterdir()))
 
 
-def _people(design: Design, whole: Cohort) -> People:
+def _people(design: Design, everybody: Cohort, objective: ObjectiveConfig) -> People:
     """Return the patients who take part."""
+    unsplit = np.full(len(everybody.patients), "train")
+    whole = with_label(Part(everybody, unsplit), objective).cohort
     column = "site" if design.by == "hospital" else design.by
     hospital = whole.clinical[column].to_numpy(str)
     kept = whole.has_slides if design.patients == "slides" else np.full(len(hospital), True)
@@ -143,7 +151,7 @@ def _people(design: Design, whole: Cohort) -> People:
             "Lower --min-patients."
         )
     part = Part(whole, hospital).pick(rows, hospital[rows])
-    return People([part.cohort], hospital[rows])
+    return People([part.cohort], hospital[rows], objective.label)
 
 
 def _folds(design: Design, people: People, whole: Cohort, base: RunConfig) -> Iterator[Fold]:
@@ -156,7 +164,7 @@ def _folds(design: Design, people: People, whole: Cohort, base: RunConfig) -> It
             share = base.split.validation * len(split) / max((split != "test").sum(), 1)
             _check_share(share, base.split.validation)
             fold = Fold(protocol, repeat, number, seed, site, split)
-            yield carve_validation(site, people.event, fold, share=share)
+            yield carve_validation(site, people.strata, fold, share=share)
 
 
 def _tested(
@@ -169,9 +177,9 @@ def _tested(
     for protocol, repeat in product(names(design.protocol), range(1, design.repeats + 1)):
         rng = generator(seed + repeat - 1, protocol, "folds")
         if protocol == "random":
-            found = random_folds(people.event, folds=design.folds, rng=rng)
+            found = random_folds(people.strata, folds=design.folds, rng=rng)
         else:
-            found = hospital_folds(people.hospital, people.event, folds=design.folds, rng=rng)
+            found = hospital_folds(people.hospital, people.strata, folds=design.folds, rng=rng)
         yield protocol, repeat, found
 
 

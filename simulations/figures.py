@@ -14,8 +14,8 @@ KEYS = ("protocol", "repeat", "fold", "setting", "model")
 """What names a row."""
 
 AVERAGED = (
-    "concordance", "own_concordance", "within", "uno", "brier", "interaction", "r2_additive",
-    "validation",
+    "concordance", "own_concordance", "within", "uno", "brier", "balanced_accuracy", "macro_f1",
+    "accuracy", "interaction", "r2_additive", "validation",
 )  # fmt: skip
 """Figures of `local` that are means over sites, weighted by training patients; so are the audit's,
 without their errors."""
@@ -67,6 +67,23 @@ def _row(trial: Trial) -> Row:
 
 
 def _tested(pooled: Mapping[str, Any]) -> Row:
+    """Return the test figures; of classes, the concordance is the mean of their AUC."""
+    return _tested_classes(pooled) if "auc" in pooled else _tested_survival(pooled)
+
+
+def _tested_classes(pooled: Mapping[str, Any]) -> Row:
+    return {
+        "concordance": pooled["auc"]["value"],
+        "low": pooled["auc"]["low"],
+        "high": pooled["auc"]["high"],
+        "within": pooled["within_sites"]["value"],
+        "test": pooled["patients"],
+        **{key: pooled[key]["value"] for key in ("balanced_accuracy", "macro_f1", "accuracy")},
+        **{f"auc.{one['name']}": one["auc"]["value"] for one in pooled["classes"]},
+    }
+
+
+def _tested_survival(pooled: Mapping[str, Any]) -> Row:
     return {
         "concordance": pooled["concordance"]["value"],
         "low": pooled["concordance"]["low"],
@@ -103,12 +120,16 @@ def _own(trial: Trial, result: Mapping[str, Any]) -> Row:
         return {}
     tested = {site["name"]: site for site in result["evaluation"]["sites"]}
     own = tested.get(f"{trial.site}{TEST}")
-    return {"own_concordance": own["concordance"]["value"] if own else None}
+    key = "auc" if own and "auc" in own else "concordance"
+    return {"own_concordance": own[key]["value"] if own else None}
 
 
 def _mean_over_sites(rows: Sequence[Row], trainers: int) -> Row:
     """Return the row of a fold's local setting."""
-    told = {key: rows[0][key] for key in (*KEYS, "seed", "others", "test", "test_events", "steps")}
+    told = {
+        key: rows[0][key].get(key)
+        for key in (*KEYS, "seed", "others", "test", "test_events", "steps")
+    }
     audited = dict.fromkeys(name for row in rows for name in row if "." in name)
     names = [*AVERAGED, *(name for name in audited if not is_error(name))]
     means = {name: _weighted(rows, name) for name in names}

@@ -30,6 +30,7 @@ class People:
     Attributes:
         cohorts: Where they are read from.
         hospital: Of each patient.
+        label: Clinical column with the class that is predicted; empty = survival.
 
     Privacy: holds patient data; stays on the machine.
 
@@ -38,6 +39,15 @@ class People:
 
     cohorts: Sequence[Cohort]
     hospital: Shaped[np.ndarray, " patient"]
+    label: str = ""
+
+    @property
+    def strata(self) -> Shaped[np.ndarray, " patient"]:
+        """What folds spread evenly: the class, or whether the event was seen."""
+        if not self.label:
+            return self.event
+        words = [one.clinical[self.label].to_numpy(str) for one in self.cohorts]
+        return np.concatenate(words)
 
     @property
     def event(self) -> Bool[np.ndarray, " patient"]:

@@ -71,36 +71,35 @@ class Fold:
 
 
 def random_folds(
-    event: Bool[np.ndarray, " patient"], *, folds: int, rng: np.random.Generator
+    strata: Words, *, folds: int, rng: np.random.Generator
 ) -> Int[np.ndarray, " patient"]:
-    """Return the fold, from 1, that tests each patient; folds are balanced by event.
+    """Return the fold, from 1, that tests each patient; each stratum is spread evenly.
 
     Args:
-        event: True = event seen.
+        strata: Whether the event was seen, or the class.
         folds: How many.
         rng: Decides who.
 
     Raises:
         ConfigError: There are fewer than two patients a fold.
 
-    Source: own (patients with event are dealt out first, then the others where they stopped).
+    Source: own (stratum by stratum, the largest value first, each where the last one stopped).
     """
-    if len(event) < 2 * folds:
+    if len(strata) < 2 * folds:
         raise ConfigError(
-            f"--folds must leave two patients to test in each, got {folds} folds of {len(event)} "
+            f"--folds must leave two patients to test in each, got {folds} folds of {len(strata)} "
             "patients. Lower it."
         )
-    order = np.concatenate(
-        [rng.permutation(np.flatnonzero(event)), rng.permutation(np.flatnonzero(~event))]
-    )
-    found = np.empty(len(event), int)
-    found[order] = np.arange(len(event)) % folds + 1
+    values = np.unique(strata)[::-1]
+    order = np.concatenate([rng.permutation(np.flatnonzero(strata == one)) for one in values])
+    found = np.empty(len(strata), int)
+    found[order] = np.arange(len(strata)) % folds + 1
     return found
 
 
 def hospital_folds(
     hospital: Words,
-    event: Bool[np.ndarray, " patient"],
+    strata: Words,
     *,
     folds: int,
     rng: np.random.Generator,
@@ -108,11 +107,12 @@ def hospital_folds(
     """Return the fold, from 1, that tests each patient; a hospital lies whole in one fold.
 
     Hospitals come large ones first, their sizes shaken by a random factor between 1/2 and 2 so
-    that repeats differ; each goes to the fold with the smallest share of patients and events.
+    that repeats differ; each goes to the fold with the smallest share of patients and events, or
+    of patients of each class.
 
     Args:
         hospital: Each patient's hospital.
-        event: True = event seen.
+        strata: Whether the event was seen, or the class.
         folds: How many.
         rng: Decides the order.
 
@@ -127,8 +127,10 @@ def hospital_folds(
             f"--folds must be at most the number of hospitals, got {folds} folds of {len(names)} "
             "hospitals. Lower it."
         )
-    sizes, deaths = np.bincount(of), np.bincount(of, weights=event)
-    weight = sizes / sizes.sum() + deaths / max(deaths.sum(), 1.0)
+    sizes, weight = np.bincount(of), np.bincount(of) / len(of)
+    for one in [True] if strata.dtype == bool else np.unique(strata):
+        held = np.bincount(of, weights=strata == one)
+        weight = weight + held / max(held.sum(), 1.0)
     order = np.argsort(-sizes * 2.0 ** rng.uniform(-1.0, 1.0, len(names)))
     load, fold = np.zeros(folds), np.empty(len(names), int)
     for place in order:
@@ -137,25 +139,23 @@ def hospital_folds(
     return fold[of] + 1
 
 
-def carve_validation(
-    site: Words, event: Bool[np.ndarray, " patient"], fold: Fold, *, share: float
-) -> Fold:
+def carve_validation(site: Words, strata: Words, fold: Fold, *, share: float) -> Fold:
     """Return the fold with a share of each training site's patients as validation.
 
     Args:
         site: Of each patient.
-        event: True = event seen.
+        strata: Whether the event was seen, or the class.
         fold: Its test patients are fixed; all others train.
         share: Of the patients who do not test.
 
-    Source: own (balanced by event within each site).
+    Source: own (strata spread evenly within each site).
     """
     split = np.where(fold.tests, "test", "train").astype("<U10")
     for name in np.unique(site):
         free = (site == name) & ~fold.tests
         rng = generator(fold.seed, fold.protocol, fold.number, str(name), "validation")
         number = rounded(share * int(free.sum()))
-        split[draw_balanced(free, event, number=number, rng=rng)] = "validation"
+        split[draw_balanced(free, strata, number=number, rng=rng)] = "validation"
     return replace(fold, site=site, split=split).settled()
 
 

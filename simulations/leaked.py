@@ -11,7 +11,7 @@ from torch import nn
 from fusion.modalities import SLIDES
 from fusion.training.data import Draw
 from fusion.training.patient_losses import INPUT, PRESENT, PatientLosses, patient_tensors
-from fusion.training.plan import SurvivalNetwork
+from fusion.training.plan import Network
 from privacy.attacks.leakage import compare, read_input
 from privacy.calibration import plan_within
 from privacy.engine import NoisyGradient, Patients
@@ -59,9 +59,7 @@ def leak_of(run: AttackedRun, reasons: dict[str, str]) -> dict[str, Any] | None:
     return None
 
 
-def _first_layer(
-    network: SurvivalNetwork, patient: Patients, vector: torch.Tensor
-) -> nn.Linear | None:
+def _first_layer(network: Network, patient: Patients, vector: torch.Tensor) -> nn.Linear | None:
     """Return a linear layer with a bias that one patient's vector enters unchanged."""
     found = list[nn.Linear]()
 
@@ -79,7 +77,7 @@ def _first_layer(
 
 
 def _shown(
-    network: SurvivalNetwork,
+    network: Network,
     patient: Patients,
     layer: nn.Linear,
     true: Float64[np.ndarray, " input"],

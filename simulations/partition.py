@@ -15,6 +15,7 @@ from fusion.seeding import generator
 from simulations.assignments import ALPHA, ASSIGNMENTS, Deal, Followed, assign
 from simulations.cohort import CohortFolder, read_cohort_folder
 from simulations.folders import whole_folder
+from simulations.label_file import label_lines, read_label_file
 from simulations.site_folder import SiteSummary, sole_patient_column, write_site
 from simulations.splits import with_splits
 
@@ -42,6 +43,7 @@ class Division:
         without_slides: Sites, drawn at random, whose slides are left out.
         without_omics: Sites, drawn among the others, whose omics are left out.
         splits: csv with patient, split and perhaps site, which take the place of those columns.
+        labels: TOML with the [labels] sections that every site.toml gets.
     """
 
     by: str = "hospital"
@@ -53,6 +55,7 @@ class Division:
     without_slides: int = 0
     without_omics: int = 0
     splits: Path | None = None
+    labels: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ def partition(
     hospitals = _hospitals(source.clinical, cohort, division)
     groups, dropped = _groups(hospitals, division)
     parts = _parts(source, groups, division)
+    more = label_lines(read_label_file(division.labels)) if division.labels else []
     with whole_folder(out) as folder:
         sites = tuple(
             write_site(
@@ -110,6 +114,7 @@ def partition(
                 parts[name],
                 hospitals=hospitals[hospitals.isin(members)],
                 encoder=encoder,
+                more=more,
             )
             for name, members in groups.items()
         )

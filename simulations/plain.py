@@ -16,6 +16,7 @@ from client.replies import Answer as SiteAnswer
 from client.resampling import simulated
 from client.settings import Settings, site_folders
 from client.site import Site, forget_sites, open_patients, open_site
+from fusion.class_settings import CLASSIFICATION
 from fusion.config import RunConfig
 from fusion.errors import ConfigError
 from fusion.interaction.background import EmbeddingSums, zero_background
@@ -28,13 +29,13 @@ from fusion.training.data import PatientData
 from fusion.training.evaluation import embed_mean_input, pool
 from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.loop import train_round
-from fusion.training.plan import SurvivalNetwork, build_network, load_weights, weights
+from fusion.training.plan import Network, build_network, load_weights, weights
 from fusion.training.risk_sets import beside, tell_risk_set
 from server import opening
 from server.aggregation import typed
 from server.inbox import Answer, Check, Failure, Inbox
 from server.risk_sets import collected, others_of
-from server.scores import Score, add_up
+from server.scores import Score, add_up_survival
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 Sums: TypeAlias = dict[str, np.ndarray]
@@ -94,6 +95,11 @@ def run_plain(config: RunConfig) -> PlainRun:
             f"federation.personal must be none in a plain loop, got '{config.federation.personal}'."
             " Run the engine."
         )
+    if config.objective.name == CLASSIFICATION:
+        raise ConfigError(
+            f"objective.name must be one of survival in a plain loop, got '{CLASSIFICATION}'. Run "
+            "the engine."
+        )
     torch.set_num_threads(config.threads)
     folders = site_folders(Path(config.sites))
     try:
@@ -146,7 +152,7 @@ class _Loop:
         desk = _Desk(settings)
         self.described, _ = opening.describe(desk)
         self.plan = opening.agree(desk, self.described, config).plan
-        self.network: SurvivalNetwork = build_network(self.plan, config)
+        self.network: Network = build_network(self.plan, config)
         by_name = {open_site(one).cohort.name: one for one in settings}
         self.members = [self._member(one, by_name[one.name]) for one in self.described]
         self.trainers = [member for member in self.members if member.trains]
@@ -205,17 +211,17 @@ class _Loop:
         if split != "test":
             return Terms(clip=clip)
         chosen = chosen_scales(self.config)
-        scales = time_scales(chosen, self.network.objective, self.yardstick.baseline)
+        scales = time_scales(chosen, self.network.survival, self.yardstick.baseline)
         return Terms(scales, clip, simulated(self.config, site))
 
-    def _at(self, member: _Member) -> SurvivalNetwork:
+    def _at(self, member: _Member) -> Network:
         """Return the network, moved to where the member computes."""
         return self.network.to(member.data.device)
 
     def _judge(self, model: Arrays, number: int, answers: Sequence[Answer]) -> None:
         """Remember the best model on validation; the next risk bins follow this one."""
-        score = add_up(answers, self.yardstick)
-        if score is None or score.counts.patients == 0:
+        score = add_up_survival(answers, self.yardstick)
+        if score.patients == 0:
             return
         self.yardstick = self._grids(score.moments.centre, score.moments.scale)
         merit = score.counts.concordance().estimate.value
@@ -240,7 +246,7 @@ class _Loop:
         self.yardstick = self._reference(sums)
         background = self._background(means)
         answers = [self._examined(member, best, "test", background) for member in self.members]
-        return _certain(add_up(answers, self.yardstick))
+        return add_up_survival(answers, self.yardstick)
 
     def _background(self, means: Sequence[EmbeddingSums]) -> Tokens:
         """Return the shared background; nothing where each site has its own, or for no audit."""
@@ -287,9 +293,3 @@ def _mean(current: Arrays, turns: Sequence[tuple[Answer, float]]) -> Arrays:
 
 def _told(name: str, answer: SiteAnswer) -> Answer:
     return Answer(name, dict(answer.facts), {}, dict(answer.sums), {})
-
-
-def _certain(score: Score | None) -> Score:
-    if score is None:
-        raise ConfigError("A run must have a site to test at, got none. Add a site folder.")
-    return score

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,12 @@ class SiteSummary:
 
 
 def write_site(
-    folder: Path, source: CohortFolder, *, hospitals: pd.Series, encoder: str
+    folder: Path,
+    source: CohortFolder,
+    *,
+    hospitals: pd.Series,
+    encoder: str,
+    more: Sequence[str] = (),
 ) -> SiteSummary:
     """Write the site of some patients: site.toml, clinical rows, omics tables, links to bags.
 
@@ -48,6 +53,7 @@ def write_site(
         source: The cohort; without bags or omics the site has none either.
         hospitals: Hospital of each patient, indexed by patient.
         encoder: Name of the patch encoder.
+        more: Further lines of site.toml.
 
     Raises:
         OSError: The folder cannot be written.
@@ -69,7 +75,7 @@ def write_site(
         _link(folder / "patch_features", [source.bags[name] for name in held])
         lines += ["[features]", 'folder = "patch_features"', f"encoder = {_quoted(encoder)}"]
         lines += [f"width = {source.width}", f"missing = {_quoted(sorted(missing))}", ""]
-    lines += ["[omics]", *(f'{name} = "{name}.parquet"' for name in tables), ""]
+    lines += ["[omics]", *(f'{name} = "{name}.parquet"' for name in tables), "", *more]
     (folder / "site.toml").write_text("\n".join(lines), encoding="utf-8")
     return SiteSummary(
         name=folder.name,

@@ -19,6 +19,7 @@ COMPARED = ("concordance", "within", "brier")
 
 COLUMNS = (
     "seed", "concordance", "low", "high", "own_concordance", "within", "uno", "brier",
+    "balanced_accuracy", "macro_f1", "accuracy",
     "interaction", "interaction_se", "r2_additive", "validation", "round", "steps", "parameters",
     "penalty", "chosen", "train", "others", "test", "test_events", "sites", "sites_alone",
     "seconds",
@@ -35,14 +36,19 @@ AUDITED = (
 )  # fmt: skip
 """What the second table shows of the audit."""
 
-SHOWN = ("own_concordance", "within", "uno", "brier", "interaction", "r2_additive", "seconds")
+SHOWN = (
+    "own_concordance", "within", "uno", "brier", "balanced_accuracy", "macro_f1", "interaction",
+    "r2_additive", "seconds",
+)  # fmt: skip
+"""Further columns of the table for people; one that no row has falls away."""
 
 NOTE = (
     "mean, sd: of the test concordance over folds. difference: paired, fold by fold, to {against}, "
     "with the 95% corrected resampled t interval of Nadeau and Bengio (folds share training "
     "patients). federated, pooled and local take {steps} optimiser steps a site. local: each site "
     "alone, judged on all test patients, mean over sites weighted by training patients; own: on "
-    "its own hospital's test patients."
+    "its own hospital's test patients. Where classes are predicted, concordance is the mean of "
+    "their AUC, each class against all others."
 )
 
 AUDIT_NOTE = (
@@ -80,13 +86,14 @@ class Standings:
     def lines(self) -> list[list[str]]:
         """Return the table for people, the first line its header."""
         header = ["protocol", "model", "setting", "folds", "mean", "sd", "difference (95%)"]
+        shown = [name for name in SHOWN if self.means[name].notna().any()]
         rows = [
             [row["protocol"], row["model"], row["setting"], str(row["folds"])]
             + [_cell(row["concordance"]), _cell(row["concordance_sd"]), _difference(row)]
-            + [_cell(row[name], name) for name in SHOWN]
+            + [_cell(row[name], name) for name in shown]
             for row in self.means.to_dict("records")
         ]
-        return [[*header, *(name.replace("_", " ") for name in SHOWN)], *rows]
+        return [[*header, *(name.replace("_", " ") for name in shown)], *rows]
 
     def audit_lines(self) -> list[list[str]]:
         """Return the audit's table for people, the first line its header; no row, no audit."""
@@ -140,7 +147,7 @@ def _standing(group: pd.DataFrame, runs: pd.DataFrame, against: str) -> Row:
     """Return a setting and model's means, and its differences from the baseline."""
     first = group.iloc[0]
     told = {key: first[key] for key in ("protocol", "model", "setting")} | {"folds": len(group)}
-    numbers = group[[*COMPARED, *SHOWN, "validation", "low", "high"]].astype(float)
+    numbers = group[[*COMPARED, *SHOWN, "accuracy", "validation", "low", "high"]].astype(float)
     told |= numbers.mean().to_dict() | _spreads(group)
     if f"{first['model']}:{first['setting']}" == against:
         return told

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fusion.class_settings import CLASSIFICATION
 from fusion.config import RunConfig, flatten
 from fusion.errors import ConfigError
 from fusion.models.entries import MODELS
@@ -84,6 +85,7 @@ def check_plan(plan: Plan, against: str) -> str:
                 raise ConfigError(
                     f"{name} must be of {', '.join(known)}, got '{word}'. {nearest(word, known)}"
                 )
+    _check_task(plan)
     entries = [
         f"{model}:{setting}"
         for model in plan.models
@@ -92,6 +94,23 @@ def check_plan(plan: Plan, against: str) -> str:
     if plan.members < 1:
         raise ConfigError(f"--ensemble must be >= 1, got {plan.members}. Raise it.")
     return check_against(against, entries)
+
+
+def _check_task(plan: Plan) -> None:
+    """Raise if something of survival alone is asked of runs that predict classes."""
+    if plan.base.objective.name != CLASSIFICATION:
+        return
+    for model in plan.models:
+        if model in REFERENCES:
+            raise ConfigError(
+                f"--models must be networks for objective '{CLASSIFICATION}', got '{model}', which "
+                "ranks survival. Leave it out."
+            )
+    if plan.members > 1:
+        raise ConfigError(
+            f"--ensemble must be 1 for objective '{CLASSIFICATION}', got {plan.members}: it "
+            "averages log hazards. Leave it out."
+        )
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from fusion.models.build import build_model
 from fusion.objectives.discrete_time import DiscreteTimeObjective
 from fusion.objectives.intervals import Intervals
 from fusion.training.patient_losses import PatientLosses
-from fusion.training.plan import SurvivalNetwork
+from fusion.training.plan import Network
 from privacy.engine import ENGINES, NoisyGradient
 from privacy.plan import PrivacyPlan
 
@@ -25,7 +25,7 @@ PLAN = PrivacyPlan(1.0, max_grad_norm=1.0, steps=1, delta=1e-3)
 
 def network(name, pooling):
     model = build_model(ModelConfig(name=name, pooling=pooling), WIDTHS, 1)
-    return SurvivalNetwork(model, DiscreteTimeObjective(Intervals((0.0, 365.0, 1095.0, 3650.0))))
+    return Network(model, DiscreteTimeObjective(Intervals((0.0, 365.0, 1095.0, 3650.0))))
 
 
 def patients_for(losses, number, patches):

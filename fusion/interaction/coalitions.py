@@ -9,13 +9,13 @@ from torch import Tensor
 
 from fusion.errors import FederationError
 from fusion.interaction.scales import NO_SCALES
-from fusion.types import LogHazards
+from fusion.types import Scores
 
-Fuse = Callable[[Mapping[str, Tensor]], LogHazards]
-"""Embeddings of every modality (patient x token x width) to log-hazards."""
+Fuse = Callable[[Mapping[str, Tensor]], Scores]
+"""Embeddings of every modality (patient x token x width) to log-hazards, or logits of classes."""
 
-Read = Callable[[Float[np.ndarray, " row"]], Float[np.ndarray, "row scale"]]
-"""Log-hazards to the same outputs on other scales, such as survival at some time."""
+Read = Callable[[Float[np.ndarray, "row *class"]], Float[np.ndarray, "row scale"]]
+"""These to the same outputs on other scales, such as survival at some time."""
 
 BLOCK = 2**17
 """Most numbers of embeddings fused at once: a megabyte, whatever the patients and donors."""
@@ -72,7 +72,8 @@ def coalition_outputs(
         read: What else is wanted of each log-hazard; read before donors are averaged.
 
     Returns:
-        Patient x 2^M x (1 + scales); output 0 is the log-hazard.
+        Patient x 2^M x (1 + scales); output 0 is the log-hazard. Of K classes: x (K + scales), the
+        logits first.
 
     Raises:
         FederationError: As in `coalition_values`.
@@ -122,10 +123,10 @@ def _averaged(
 def _outputs(
     fuse: Fuse, block: Mapping[str, Float[Tensor, "patient donor _ _"]], read: Read
 ) -> Float[np.ndarray, "patient output"]:
-    """Return the sum over the donors of a block, the log-hazard first."""
+    """Return the sum over the donors of a block, the model's own scores first."""
     shape = next(iter(block.values())).shape[:2]
-    log_hazard = fuse({name: part.flatten(0, 1) for name, part in block.items()})
-    told = log_hazard.double().cpu().numpy()
+    scores = fuse({name: part.flatten(0, 1) for name, part in block.items()})
+    told = scores.double().cpu().numpy()
     outputs = np.column_stack([told, read(told)])
     return outputs.reshape(*shape, outputs.shape[1]).sum(axis=1)
 

@@ -1,4 +1,4 @@
-"""The audit on scales that read time: cumulative hazard and survival at stated days."""
+"""The audit on other scales: cumulative hazard and survival at stated days, or a probability."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from fusion.config import RunConfig, names, numbers
-from fusion.masking import SURVIVAL
-from fusion.objectives.base import AbstractObjective
+from fusion.masking import PROBABILITY, SURVIVAL
+from fusion.objectives.base import AbstractSurvivalObjective
 from fusion.survival.baseline import Baseline
 
-Hazards = Callable[[Float[np.ndarray, " row"]], Float[np.ndarray, "row scale"]]
+Hazards = Callable[[Float[np.ndarray, "row *class"]], Float[np.ndarray, "row scale"]]
 """Log-hazards to cumulative hazards, one column a scale at its own horizon."""
 
 WARNING = (
@@ -21,7 +21,15 @@ WARNING = (
     "some here. Read it as how the modalities combine in this number for a patient, never as "
     "whether the model combines them."
 )
-"""Goes with every figure on these scales."""
+"""Goes with every figure on scales that read time."""
+
+CURVED = (
+    "This scale creates interaction: a probability is no sum, it bends where it nears 0 or 1. A "
+    "model that adds its modalities up has no interaction on the logit and has some here. Read it "
+    "as how the modalities combine in this number for a patient, never as whether the model "
+    "combines them."
+)
+"""Goes with every figure on the scale of probabilities."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +38,23 @@ class Scale:
 
     Attributes:
         name: One of `fusion.masking.SCALES`.
-        horizon: Days.
+        horizon: Days; None = the scale reads no time.
 
     Source: own.
     """
 
     name: str
-    horizon: float
+    horizon: float | None
 
     @property
     def release(self) -> str:
         """What the audit on this scale is called on the wire."""
-        return f"audit:{self.name}@{self.horizon!r}"
+        return f"audit:{self.name}" + ("" if self.horizon is None else f"@{self.horizon!r}")
+
+    @property
+    def warning(self) -> str:
+        """What goes with every figure on this scale."""
+        return CURVED if self.horizon is None else WARNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +74,7 @@ class TimeScales:
     scales: tuple[Scale, ...]
     hazards: Hazards
 
-    def read(self, log_hazard: Float[np.ndarray, " row"]) -> Float[np.ndarray, "row scale"]:
+    def read(self, log_hazard: Float[np.ndarray, "row *class"]) -> Float[np.ndarray, "row scale"]:
         """Return the outputs on each scale, in order."""
         accumulated = self.hazards(log_hazard)
         survival = np.array([scale.name == SURVIVAL for scale in self.scales])
@@ -69,14 +82,18 @@ class TimeScales:
 
 
 NO_SCALES = TimeScales((), lambda log_hazard: np.zeros((len(log_hazard), 0)))
-"""The log-hazard alone."""
+"""The log-hazard alone, or the logits."""
 
 
 def chosen_scales(config: RunConfig) -> tuple[Scale, ...]:
     """Return the scales that the settings name, each at every horizon, in the settings' order.
 
+    The probability of a class has no horizon.
+
     Source: own.
     """
+    if PROBABILITY in names(config.audit.scales):
+        return (Scale(PROBABILITY, None),)
     horizons = numbers(config.evaluation.horizons, "evaluation.horizons")
     return tuple(
         Scale(name, horizon)
@@ -86,7 +103,7 @@ def chosen_scales(config: RunConfig) -> tuple[Scale, ...]:
 
 
 def time_scales(
-    scales: tuple[Scale, ...], objective: AbstractObjective, baseline: Baseline | None
+    scales: tuple[Scale, ...], objective: AbstractSurvivalObjective, baseline: Baseline | None
 ) -> TimeScales:
     """Return how a model of some objective is read on these scales.
 
@@ -103,5 +120,5 @@ def time_scales(
     """
     if not scales:
         return NO_SCALES
-    times = np.array([scale.horizon for scale in scales])
+    times = np.array([scale.horizon for scale in scales], np.float64)
     return TimeScales(scales, partial(objective.cumulative_hazard, times=times, baseline=baseline))

@@ -181,18 +181,18 @@ def audit_tally(
     values: Float[np.ndarray, "patient coalition"],
     *,
     modalities: tuple[str, ...],
-    time: Float[np.ndarray, " patient"],
-    event: Bool[np.ndarray, " patient"],
+    time: Float[np.ndarray, " patient"] | None,
+    event: Bool[np.ndarray, " patient"] | None,
     excluded: int = 0,
     clip: float = 0.0,
 ) -> AuditTally:
     """Return a site's audit as sums over its patients.
 
     Args:
-        values: Log-hazards, patient x 2^M, of patients who have every modality.
+        values: Log-hazards or logits, patient x 2^M, of patients who have every modality.
         modalities: M names, in the order of the bits.
-        time: Follow-up in days.
-        event: True = event seen.
+        time: Follow-up in days; None = the model predicts classes, and no pairs are compared.
+        event: True = event seen; None likewise.
         excluded: Patients left out because they lack a modality.
         clip: Largest length of a patient's contributions in log-hazard; 0 = any, see
             `sensitivity.clipped`. Concordance is of the values as they are.
@@ -212,6 +212,8 @@ def audit_tally(
     table = quantities(values.astype(np.float64), reference)
     table, cut = clipped(table, modalities=len(modalities), clip=clip)
     rows, columns = products(len(modalities))
+    if time is None or event is None:
+        time, event = np.zeros(len(values)), np.zeros(len(values), np.bool_)
     comparable, concordant, variance = ranked(values, time=time, event=event)
     return AuditTally(
         modalities,

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from fusion.encoders.base import AbstractEncoder
-from fusion.types import Bags, Batch, LogHazards, Tokens
+from fusion.types import Bags, Batch, Scores, Tokens
 
 
 class Shape(NamedTuple):
@@ -41,18 +41,18 @@ class Outputs(NamedTuple):
     """What training reads of a fusion network.
 
     Attributes:
-        log_hazard: One a patient.
+        scores: One log hazard a patient, or one logit a class.
         penalty: A term of the loss beside the objective's; 0 for most models.
-        halves: Two log hazards a patient that add up to the one, where a model has two halves.
+        halves: Scores of a model's two halves, which add up to `scores`; None = it has no halves.
     """
 
-    log_hazard: LogHazards
+    scores: Scores
     penalty: Float[Tensor, ""]
-    halves: Float[Tensor, "patient 2"] | None = None
+    halves: Float[Tensor, "patient 2 *class"] | None = None
 
 
 class AbstractFusion(nn.Module, ABC):
-    """A fusion network: from the embeddings of all modalities to one log hazard a patient.
+    """A fusion network: from the embeddings of all modalities to each patient's scores.
 
     Attributes:
         couples_patients: True = its penalty compares patients, so that clipping per patient
@@ -64,13 +64,13 @@ class AbstractFusion(nn.Module, ABC):
     couples_patients: bool = False
 
     def outputs(self, embeddings: Embeddings) -> Outputs:
-        """Return what training reads; the log hazards alone unless a model has more to tell."""
-        log_hazard = self(embeddings)
-        return Outputs(log_hazard, log_hazard.new_zeros(()))
+        """Return what training reads; the scores alone unless a model has more to tell."""
+        scores = self(embeddings)
+        return Outputs(scores, scores.new_zeros(()))
 
     @abstractmethod
-    def forward(self, embeddings: Embeddings) -> LogHazards:
-        """Return the log hazard of each patient from every modality's tokens."""
+    def forward(self, embeddings: Embeddings) -> Scores:
+        """Return each patient's scores from every modality's tokens."""
 
 
 class Placeholder(nn.Module):
@@ -100,19 +100,23 @@ class Placeholder(nn.Module):
 
 
 class FusionModel(nn.Module):
-    """A survival model in two parts: `encode` one modality at a time, then `fuse`.
+    """A model in two parts: `encode` one modality at a time, then `fuse`.
 
     With this split an audit of M modalities costs one encoding each and 2^M cheap fusions.
 
     Args:
         encoders: One a modality, in the model's order.
         fusion: The fusion network, built for the encoders' shapes.
+        classes: Classes whose logits are its scores; 0 = it gives one log hazard.
 
     Source: own.
     """
 
-    def __init__(self, encoders: Mapping[str, AbstractEncoder], fusion: AbstractFusion) -> None:
+    def __init__(
+        self, encoders: Mapping[str, AbstractEncoder], fusion: AbstractFusion, classes: int = 0
+    ) -> None:
         super().__init__()
+        self.classes = classes
         self.modalities = tuple(encoders)
         self.shapes = shapes_of(encoders)
         self.alike = frozenset(name for name, encoder in encoders.items() if encoder.alike)
@@ -148,20 +152,20 @@ class FusionModel(nn.Module):
 
     def fuse(
         self, embeddings: Embeddings, present: Mapping[str, Bool[Tensor, " patient"]]
-    ) -> LogHazards:
-        """Return the log hazards of patients from their embeddings.
+    ) -> Scores:
+        """Return the scores of patients from their embeddings.
 
         Args:
             embeddings: For each modality its tokens, as `encode` gives them.
             present: For each modality, True where the patient has it.
 
         Returns:
-            One log hazard a patient, higher = earlier event.
+            One log hazard a patient, higher = earlier event; or one logit a class.
         """
         return self.fusion(self.place(embeddings, present))
 
-    def forward(self, batch: Batch) -> LogHazards:
-        """Return the log hazard of each patient of `batch`."""
+    def forward(self, batch: Batch) -> Scores:
+        """Return the scores of each patient of `batch`."""
         return self.fuse(self._encoded(batch), batch.present)
 
     def outputs(self, batch: Batch) -> Outputs:

@@ -7,7 +7,7 @@ from torch import nn
 
 from fusion.models.base import AbstractFusion, Embeddings, Shapes, flattened
 from fusion.models.head import RiskHead
-from fusion.types import LogHazards
+from fusion.types import Scores
 
 NORMS = {"layer": nn.LayerNorm, "batch": nn.BatchNorm1d}
 
@@ -21,12 +21,20 @@ class Bilinear(AbstractFusion):
         hidden: Width of the head's layer.
         dropout: Probability of dropout before each of the head's layers.
         norm: `layer`; or `batch`, which couples patients and suffers when sites differ.
+        outputs: Scores a patient; 1 = the log hazard.
 
     Source: arXiv 2603.29977 (bilinear fusion); pairs of more than two modalities are own.
     """
 
     def __init__(
-        self, shapes: Shapes, *, rank: int, hidden: int, dropout: float, norm: str = "layer"
+        self,
+        shapes: Shapes,
+        *,
+        rank: int,
+        hidden: int,
+        dropout: float,
+        norm: str = "layer",
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         sizes = [shape.flat for shape in shapes.values()]
@@ -35,10 +43,10 @@ class Bilinear(AbstractFusion):
         self.factors = nn.ModuleList(nn.Linear(size, rank) for size in sizes)
         self.projections = nn.ModuleList(nn.Linear(size, rank) for size in sizes)
         self.norms = nn.ModuleList(NORMS[norm](rank) for _ in range(parts))
-        self.head = RiskHead(parts * rank, hidden=(hidden,), dropout=dropout)
+        self.head = RiskHead(parts * rank, hidden=(hidden,), dropout=dropout, outputs=outputs)
 
-    def forward(self, embeddings: Embeddings) -> LogHazards:
-        """Return the log hazard of each patient."""
+    def forward(self, embeddings: Embeddings) -> Scores:
+        """Return each patient's scores."""
         vectors = flattened(embeddings)
         factors = [factor(x) for factor, x in zip(self.factors, vectors, strict=True)]
         parts = [factors[first] * factors[second] for first, second in self.pairs]

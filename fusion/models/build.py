@@ -9,7 +9,8 @@ from fusion.config import ModelConfig
 from fusion.errors import ConfigError, FederationError
 from fusion.modalities import OMICS
 from fusion.models.base import AbstractFusion, FusionModel, shapes_of
-from fusion.models.entries import MODELS, ModelEntry
+from fusion.models.entries import MODELS
+from fusion.models.entry import ModelEntry
 from fusion.seeding import digest
 
 
@@ -18,6 +19,7 @@ def build_model(
     widths: Mapping[str, int],
     seed: int,
     groups: Mapping[str, tuple[int, ...]] | None = None,
+    classes: int = 0,
 ) -> FusionModel:
     """Return the model of `config`, its initial weights a function of `seed` alone.
 
@@ -27,6 +29,7 @@ def build_model(
             feature vector ("slides") or the length of the vector (any other name).
         seed: The run's seed; torch's own random state stays as it was.
         groups: Groups of genes, as places in the vector of `omics`, for a model that reads them.
+        classes: Classes whose logits the model gives; 0 = one log hazard.
 
     Returns:
         A float32 model on the CPU, in training mode.
@@ -49,7 +52,8 @@ def build_model(
                 else entry.encoder(name, width, config)
                 for name, width in chosen.items()
             }
-            return FusionModel(encoders, entry.fusion(shapes_of(encoders), config))
+            fusion = entry.fusion(shapes_of(encoders), config, classes or 1)
+            return FusionModel(encoders, fusion, classes)
     except RuntimeError:  # torch's word for memory it cannot have
         raise ConfigError(
             f"Model must fit in memory, got model.width = {config.width} and model.hidden = "

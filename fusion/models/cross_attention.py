@@ -8,7 +8,7 @@ from fusion.encoders.patch_set import FAINT
 from fusion.errors import ConfigError
 from fusion.models.base import AbstractFusion, Embeddings, Shapes
 from fusion.models.head import RiskHead
-from fusion.types import LogHazards, Tokens
+from fusion.types import Scores, Tokens
 
 
 class Attention(nn.Module):
@@ -66,6 +66,7 @@ class CrossAttention(AbstractFusion):
         heads: Attention heads.
         hidden: Width of the head's layer.
         dropout: Probability of dropout before each of the head's layers.
+        outputs: Scores a patient; 1 = the log hazard.
 
     Raises:
         ConfigError: `heads` does not divide `width`.
@@ -74,7 +75,14 @@ class CrossAttention(AbstractFusion):
     """
 
     def __init__(
-        self, shapes: Shapes, *, width: int, heads: int, hidden: int, dropout: float
+        self,
+        shapes: Shapes,
+        *,
+        width: int,
+        heads: int,
+        hidden: int,
+        dropout: float,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         check_heads(heads, width, "model.hidden")
@@ -83,10 +91,12 @@ class CrossAttention(AbstractFusion):
         )
         self.attentions = nn.ModuleDict({name: Attention(width, heads=heads) for name in shapes})
         self.norms = nn.ModuleDict({name: nn.LayerNorm(width) for name in shapes})
-        self.head = RiskHead(2 * len(shapes) * width, hidden=(hidden,), dropout=dropout)
+        self.head = RiskHead(
+            2 * len(shapes) * width, hidden=(hidden,), dropout=dropout, outputs=outputs
+        )
 
-    def forward(self, embeddings: Embeddings) -> LogHazards:
-        """Return the log hazard of each patient."""
+    def forward(self, embeddings: Embeddings) -> Scores:
+        """Return each patient's scores."""
         tokens = {name: project(embeddings[name]) for name, project in self.projections.items()}
         attended = [
             self.norms[name](attention(tokens[name], _others(tokens, name)))

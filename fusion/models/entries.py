@@ -1,22 +1,19 @@
 """The registry of fusion models: what each is, and what builds it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
-
 from fusion.config import ModelConfig
 from fusion.encoders.base import AbstractEncoder
-from fusion.encoders.build import fixed_encoder, learned_encoder, raw_encoder
+from fusion.encoders.build import fixed_encoder, raw_encoder
 from fusion.encoders.genes import SelfNormalisingEncoder
 from fusion.encoders.groups import GroupEncoder
 from fusion.encoders.patch_set import PatchSet
 from fusion.encoders.patches import AttentionPatches
 from fusion.lists import sizes
-from fusion.modalities import MOST, OMICS, SLIDES
-from fusion.models.base import AbstractFusion, Shape, Shapes
+from fusion.modalities import OMICS, SLIDES
+from fusion.models.base import Shape
 from fusion.models.bilinear import Bilinear
 from fusion.models.cross_attention import CrossAttention
 from fusion.models.early import Early
+from fusion.models.entry import ModelEntry, Places
 from fusion.models.gated import Gated
 from fusion.models.late import Late
 from fusion.models.linear import Linear
@@ -26,51 +23,6 @@ from fusion.models.pathway_tokens import PathwayTokens
 from fusion.models.subspace import SubspaceFusion
 from fusion.models.unimodal import Unimodal
 from fusion.registry import Registry
-
-Places: TypeAlias = Mapping[str, tuple[int, ...]]
-"""Groups of genes: where their features stand in the vector of `omics`."""
-
-REFERENCE_SHAPES: Shapes = {SLIDES: Shape(1, 2048), OMICS: Shape(1, 2048)}
-"""Embeddings of InterSHAP-Cox: one 2048-d vector a modality."""
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """What the registry knows of one fusion model.
-
-    Attributes:
-        title: Name for people.
-        paper: Where it was published.
-        fusion: Builds the fusion network for embeddings of given shapes.
-        encoder: Builds the encoder of one modality, from its name and input width.
-        grouped: Builds the encoder of `omics` from groups of genes, for a model that reads groups.
-        signature: The table of groups that comes along for it; empty = it reads no groups.
-        ordered: True = it reads patches in the order of their coordinates.
-        reference: Builds it in its publication's configuration, where one is documented.
-        reference_shapes: What the publication's configuration reads.
-        takes: The modalities it reads; empty = whatever there is.
-        at_least: Fewest modalities it can work with.
-        at_most: Most of them.
-        norms: Normalisations it can be built with.
-        head: The fusion network's part that may stay at a site; empty = there is no such part.
-        deep: False = it learns a weighted sum of what it reads and nothing else.
-    """
-
-    title: str
-    paper: str
-    fusion: Callable[[Shapes, ModelConfig], AbstractFusion]
-    encoder: Callable[[str, int, ModelConfig], AbstractEncoder] = learned_encoder
-    grouped: Callable[[Places, ModelConfig], AbstractEncoder] | None = None
-    signature: str = ""
-    ordered: bool = False
-    reference: Callable[[Shapes], AbstractFusion] | None = None
-    reference_shapes: Shapes = field(default_factory=lambda: REFERENCE_SHAPES)
-    takes: tuple[str, ...] = ()
-    at_least: int = 1
-    at_most: int = MOST
-    norms: tuple[str, ...] = ("layer",)
-    head: str = "head"
-    deep: bool = True
 
 
 def _patches(_: str, width: int, config: ModelConfig) -> AbstractEncoder:
@@ -94,7 +46,9 @@ MODELS.add(
     ModelEntry(
         title="Early fusion",
         paper=INTERSHAP_COX,
-        fusion=lambda shapes, c: Early(shapes, hidden=(c.hidden, c.hidden), dropout=c.dropout),
+        fusion=lambda shapes, c, k: Early(
+            shapes, hidden=(c.hidden, c.hidden), dropout=c.dropout, outputs=k
+        ),
         reference=lambda shapes: Early(shapes, hidden=(2048, 200), dropout=0.25),
         at_least=2,
     ),
@@ -104,7 +58,7 @@ MODELS.add(
     ModelEntry(
         title="Late fusion",
         paper=INTERSHAP_COX,
-        fusion=lambda shapes, c: Late(shapes, hidden=c.hidden, dropout=c.dropout),
+        fusion=lambda shapes, c, k: Late(shapes, hidden=c.hidden, dropout=c.dropout, outputs=k),
         at_least=2,
         head="combine",
     ),
@@ -114,8 +68,8 @@ MODELS.add(
     ModelEntry(
         title="Cross-attention fusion",
         paper=INTERSHAP_COX,
-        fusion=lambda shapes, c: CrossAttention(
-            shapes, width=c.hidden, heads=c.heads, hidden=c.hidden, dropout=c.dropout
+        fusion=lambda shapes, c, k: CrossAttention(
+            shapes, width=c.hidden, heads=c.heads, hidden=c.hidden, dropout=c.dropout, outputs=k
         ),
         reference=lambda shapes: CrossAttention(
             shapes, width=256, heads=8, hidden=256, dropout=0.25
@@ -128,8 +82,8 @@ MODELS.add(
     ModelEntry(
         title="Low-rank bilinear fusion",
         paper=INTERSHAP_COX,
-        fusion=lambda shapes, c: Bilinear(
-            shapes, rank=c.rank, hidden=c.hidden, dropout=c.dropout, norm=c.norm
+        fusion=lambda shapes, c, k: Bilinear(
+            shapes, rank=c.rank, hidden=c.hidden, dropout=c.dropout, norm=c.norm, outputs=k
         ),
         reference=lambda shapes: Bilinear(shapes, rank=64, hidden=64, dropout=0.25, norm="batch"),
         at_least=2,
@@ -141,7 +95,9 @@ MODELS.add(
     ModelEntry(
         title="Gated fusion",
         paper=INTERSHAP_COX,
-        fusion=lambda shapes, c: Gated(shapes, width=c.hidden, hidden=c.hidden, dropout=c.dropout),
+        fusion=lambda shapes, c, k: Gated(
+            shapes, width=c.hidden, hidden=c.hidden, dropout=c.dropout, outputs=k
+        ),
         reference=lambda shapes: Gated(shapes, width=256, hidden=64, dropout=0.25),
         at_least=2,
     ),
@@ -151,17 +107,17 @@ MODELS.add(
     ModelEntry(
         title="Multi-shot interactive fusion",
         paper="JBHI 29(5), 2025, doi 10.1109/JBHI.2024.3363161",
-        fusion=lambda shapes, c: Mif(
+        fusion=lambda shapes, c, k: Mif(
             shapes,
             heads=c.heads,
-            hidden=sizes(c.layers, "model.layers") or (c.hidden,),
+            sizes=(*(sizes(c.layers, "model.layers") or (c.hidden,)), k),
             dropout=c.dropout,
             norm=c.norm,
             affinity_transpose=c.affinity_transpose,
         ),
         encoder=mif_encoder,
         reference=lambda shapes: PublishedMif(
-            shapes, Mif(shapes, heads=5, hidden=(384, 128, 64), dropout=0.3, norm="batch")
+            shapes, Mif(shapes, heads=5, sizes=(384, 128, 64, 1), dropout=0.3, norm="batch")
         ),
         reference_shapes={name: Shape(1, 80) for name in ("rna", "pathology", "cnv")},
         at_least=2,
@@ -174,8 +130,8 @@ MODELS.add(
     ModelEntry(
         title="Knowledge-driven subspaces",
         paper="MICCAI 2024, knowledge-driven subspace fusion and gradient coordination",
-        fusion=lambda shapes, c: SubspaceFusion(
-            shapes, heads=c.heads, dropout=c.dropout, consistency=c.consistency
+        fusion=lambda shapes, c, k: SubspaceFusion(
+            shapes, heads=c.heads, dropout=c.dropout, consistency=c.consistency, outputs=k
         ),
         encoder=lambda _, width, c: PatchSet(
             width, tokens=c.patch_tokens, width=2 * c.width, dropout=c.input_dropout
@@ -199,7 +155,9 @@ MODELS.add(
     ModelEntry(
         title="Co-attention guided by genes",
         paper="Chen et al., ICCV 2021",
-        fusion=lambda shapes, c: Mcat(shapes, heads=c.heads, hidden=c.hidden, dropout=c.dropout),
+        fusion=lambda shapes, c, k: Mcat(
+            shapes, heads=c.heads, hidden=c.hidden, dropout=c.dropout, outputs=k
+        ),
         encoder=_patches,
         grouped=_groups,
         signature="functions",
@@ -212,8 +170,8 @@ MODELS.add(
     ModelEntry(
         title="Pathway tokens",
         paper="in the spirit of Jaume et al., CVPR 2024",
-        fusion=lambda shapes, c: PathwayTokens(
-            shapes, heads=c.heads, hidden=c.hidden, dropout=c.dropout
+        fusion=lambda shapes, c, k: PathwayTokens(
+            shapes, heads=c.heads, hidden=c.hidden, dropout=c.dropout, outputs=k
         ),
         encoder=_patches,
         grouped=_groups,
@@ -227,7 +185,7 @@ MODELS.add(
     ModelEntry(
         title="Slides alone",
         paper=INTERSHAP_COX,
-        fusion=lambda shapes, c: Unimodal(shapes, dropout=c.dropout),
+        fusion=lambda shapes, c, k: Unimodal(shapes, dropout=c.dropout, outputs=k),
         takes=(SLIDES,),
     ),
 )
@@ -236,7 +194,7 @@ MODELS.add(
     ModelEntry(
         title="Omics alone",
         paper=INTERSHAP_COX,
-        fusion=lambda shapes, c: Unimodal(shapes, dropout=c.dropout),
+        fusion=lambda shapes, c, k: Unimodal(shapes, dropout=c.dropout, outputs=k),
         takes=(OMICS,),
     ),
 )
@@ -245,7 +203,7 @@ MODELS.add(
     ModelEntry(
         title="Gated attention over patches",
         paper="Ilse, Tomczak and Welling, ICML 2018",
-        fusion=lambda shapes, c: Unimodal(shapes, dropout=c.dropout),
+        fusion=lambda shapes, c, k: Unimodal(shapes, dropout=c.dropout, outputs=k),
         encoder=lambda _, width, c: AttentionPatches(
             width, tokens=1, width=c.width, dropout=c.input_dropout
         ),
@@ -257,7 +215,7 @@ MODELS.add(
     ModelEntry(
         title="Self-normalising network on omics",
         paper="Klambauer et al., NeurIPS 2017",
-        fusion=lambda shapes, _: Unimodal(shapes, dropout=0.0),
+        fusion=lambda shapes, _, k: Unimodal(shapes, dropout=0.0, outputs=k),
         encoder=lambda _, width, c: SelfNormalisingEncoder(
             width, width=c.width, input_dropout=c.input_dropout, dropout=c.dropout
         ),
@@ -269,7 +227,7 @@ MODELS.add(
     ModelEntry(
         title="Linear Cox on omics",
         paper="Cox, JRSS B 34, 1972",
-        fusion=lambda shapes, _: Linear(shapes),
+        fusion=lambda shapes, _, k: Linear(shapes, k),
         encoder=raw_encoder,
         takes=(OMICS,),
         head="",
@@ -281,7 +239,7 @@ MODELS.add(
     ModelEntry(
         title="Linear Cox",
         paper="Cox, JRSS B 34, 1972",
-        fusion=lambda shapes, _: Linear(shapes),
+        fusion=lambda shapes, _, k: Linear(shapes, k),
         encoder=raw_encoder,
         head="",
         deep=False,
@@ -292,7 +250,7 @@ MODELS.add(
     ModelEntry(
         title="Small head",
         paper="own; Cox, JRSS B 34, 1972",
-        fusion=lambda shapes, _: Linear(shapes),
+        fusion=lambda shapes, _, k: Linear(shapes, k),
         encoder=fixed_encoder,
         head="",
         deep=False,

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from fusion.models.base import AbstractFusion, Embeddings, Shapes, flattened
-from fusion.types import LogHazards
+from fusion.types import Scores
 
 
 class Linear(AbstractFusion):
@@ -15,16 +15,17 @@ class Linear(AbstractFusion):
 
     Args:
         shapes: Size of each modality's raw vector.
+        outputs: Scores a patient; 1 = the log hazard.
 
     Source: Cox, Regression models and life-tables, JRSS B 34, 1972.
     """
 
-    def __init__(self, shapes: Shapes) -> None:
+    def __init__(self, shapes: Shapes, outputs: int = 1) -> None:
         super().__init__()
-        self.weights = nn.Linear(sum(shape.flat for shape in shapes.values()), 1)
+        self.weights = nn.Linear(sum(shape.flat for shape in shapes.values()), outputs)
         nn.init.zeros_(self.weights.weight)
         nn.init.zeros_(self.weights.bias)
 
-    def forward(self, embeddings: Embeddings) -> LogHazards:
-        """Return the log hazard of each patient."""
+    def forward(self, embeddings: Embeddings) -> Scores:
+        """Return each patient's scores."""
         return self.weights(torch.cat(flattened(embeddings), 1)).squeeze(1)

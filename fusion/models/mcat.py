@@ -11,7 +11,7 @@ from fusion.modalities import OMICS, SLIDES
 from fusion.models.base import AbstractFusion, Embeddings, Shapes
 from fusion.models.cross_attention import Attention, check_heads
 from fusion.models.head import RiskHead
-from fusion.types import LogHazards, Tokens
+from fusion.types import Scores, Tokens
 
 LAYERS = 2
 """Transformer layers over the groups, as published."""
@@ -79,6 +79,7 @@ class Mcat(AbstractFusion):
         heads: Attention heads of the towers; the co-attention has one, as published.
         hidden: Width of the head's layer.
         dropout: Probability of dropout in the towers and before each of the head's layers.
+        outputs: Scores a patient; 1 = the log hazard.
 
     Raises:
         ConfigError: `heads` does not divide the width of a token.
@@ -87,16 +88,18 @@ class Mcat(AbstractFusion):
         whole slide images, ICCV 2021.
     """
 
-    def __init__(self, shapes: Shapes, *, heads: int, hidden: int, dropout: float) -> None:
+    def __init__(
+        self, shapes: Shapes, *, heads: int, hidden: int, dropout: float, outputs: int = 1
+    ) -> None:
         super().__init__()
         width = shapes[OMICS].width
         check_heads(heads, width, "model.width")
         self.guided = Attention(width, heads=1)
         self.slides, self.genes = (Tower(width, heads=heads, dropout=dropout) for _ in range(2))
-        self.head = RiskHead(2 * width, hidden=(hidden,), dropout=dropout)
+        self.head = RiskHead(2 * width, hidden=(hidden,), dropout=dropout, outputs=outputs)
 
-    def forward(self, embeddings: Embeddings) -> LogHazards:
-        """Return the log hazard of each patient."""
+    def forward(self, embeddings: Embeddings) -> Scores:
+        """Return each patient's scores."""
         genes = embeddings[OMICS]
         patches, present = presence(embeddings[SLIDES])
         gathered = self.guided(genes, patches, present)

@@ -20,7 +20,7 @@ from fusion.encoders.patches import AttentionPatches, MeanPatches
 from fusion.errors import ConfigError
 from fusion.modalities import SLIDES
 from fusion.models.base import AbstractFusion, Embeddings, Shapes
-from fusion.types import LogHazards, Tokens
+from fusion.types import Scores, Tokens
 
 CHANNELS = 4
 """Channels of a token: a feature and its three predecessors."""
@@ -163,13 +163,15 @@ class Mif(AbstractFusion):
     """Shots inside, between two and across three modalities, and a bounded log hazard 4σ(.) - 2.
 
     With two modalities there is no third shot, and both orders of the pair meet in the second.
+    Logits of classes are not bounded: at most 2 they could not tell a sure class from a likely one.
     BatchNorm is the publication's; it couples patients and suffers where sites differ.
 
     Args:
         shapes: Of each modality one token of T features, or T tokens of 4 channels; two or three.
         heads: Affinities averaged in every interaction.
-        hidden: Widths of the predictor's layers; the last is the width of `code`.
-        dropout: Probability of dropout after each of them.
+        sizes: Widths of the predictor's layers; the last but one is the width of `code`, the last
+            the scores, 1 = the log hazard.
+        dropout: Probability of dropout after each of them but the last.
         norm: `layer` or `batch`, of the fused features.
         affinity_transpose: As `transpose` of `ACGI`.
 
@@ -184,7 +186,7 @@ class Mif(AbstractFusion):
         shapes: Shapes,
         *,
         heads: int,
-        hidden: tuple[int, ...],
+        sizes: tuple[int, ...],
         dropout: float,
         norm: str = "layer",
         affinity_transpose: bool = False,
@@ -199,16 +201,17 @@ class Mif(AbstractFusion):
         )
         self.norm = NORMS[norm](shots * width)
         layers: list[nn.Module] = []
-        for size_in, size in zip((shots * width, *hidden), hidden, strict=False):
+        for size_in, size in zip((shots * width, *sizes), sizes, strict=False):
             layers += [nn.Linear(size_in, size), nn.Tanh(), PatientDropout(dropout)]
-        self.head = nn.Sequential(*layers, nn.Linear(hidden[-1], 1))
+        self.head = nn.Sequential(*layers[:-2])
 
-    def forward(self, embeddings: Embeddings) -> LogHazards:
-        """Return the log hazard of each patient, between -2 and 2."""
-        return 4.0 * torch.sigmoid(self.head[-1](self.code(embeddings))).squeeze(1) - 2.0
+    def forward(self, embeddings: Embeddings) -> Scores:
+        """Return the log hazard of each patient, between -2 and 2, or the logits."""
+        scores = self.head[-1](self.code(embeddings))
+        return scores if scores.shape[1] > 1 else 4.0 * torch.sigmoid(scores).squeeze(1) - 2.0
 
     def code(self, embeddings: Embeddings) -> Float[Tensor, "patient _"]:
-        """Return the last hidden layer, from which the log hazard is read."""
+        """Return the last hidden layer, from which the scores are read."""
         return self.head[:-1](self.norm(torch.cat(self.shots(embeddings), 1).sum(2)))
 
     def shots(self, embeddings: Embeddings) -> list[Tokens]:
@@ -242,7 +245,7 @@ class PublishedMif(AbstractFusion):
         )
         self.network = network
 
-    def forward(self, embeddings: Embeddings) -> LogHazards:
+    def forward(self, embeddings: Embeddings) -> Scores:
         """Return the log hazard of each patient from the modalities' vectors."""
         return self.network({name: self.encoders[name](x[:, 0]) for name, x in embeddings.items()})
 

@@ -8,7 +8,7 @@ from fusion.modalities import OMICS, SLIDES
 from fusion.models.base import AbstractFusion, Embeddings, Shapes
 from fusion.models.cross_attention import Attention, check_heads
 from fusion.models.head import RiskHead
-from fusion.types import LogHazards, Tokens
+from fusion.types import Scores, Tokens
 
 
 class PathwayTokens(AbstractFusion):
@@ -23,6 +23,7 @@ class PathwayTokens(AbstractFusion):
         heads: Attention heads.
         hidden: Width of the head's layer.
         dropout: Probability of dropout before each of the head's layers.
+        outputs: Scores a patient; 1 = the log hazard.
 
     Raises:
         ConfigError: `heads` does not divide the width of a token.
@@ -31,7 +32,9 @@ class PathwayTokens(AbstractFusion):
         biological pathways and histology for survival prediction, CVPR 2024; own code.
     """
 
-    def __init__(self, shapes: Shapes, *, heads: int, hidden: int, dropout: float) -> None:
+    def __init__(
+        self, shapes: Shapes, *, heads: int, hidden: int, dropout: float, outputs: int = 1
+    ) -> None:
         super().__init__()
         width = shapes[OMICS].width
         check_heads(heads, width, "model.width")
@@ -40,10 +43,10 @@ class PathwayTokens(AbstractFusion):
         self.between = nn.LayerNorm(width)
         self.perceptron = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
         self.after = nn.LayerNorm(width)
-        self.head = RiskHead(2 * width, hidden=(hidden,), dropout=dropout)
+        self.head = RiskHead(2 * width, hidden=(hidden,), dropout=dropout, outputs=outputs)
 
-    def forward(self, embeddings: Embeddings) -> LogHazards:
-        """Return the log hazard of each patient."""
+    def forward(self, embeddings: Embeddings) -> Scores:
+        """Return each patient's scores."""
         pathways = embeddings[OMICS]
         patches, present = presence(embeddings[SLIDES])
         normed, others = self.before(pathways), self.before(patches)

@@ -13,7 +13,7 @@ from fusion.errors import ConfigError
 from fusion.modalities import OMICS, SLIDES
 from fusion.models.base import AbstractFusion, Embeddings, Outputs, Shapes
 from fusion.models.cross_attention import check_heads
-from fusion.types import LogHazards, Tokens
+from fusion.types import Scores, Tokens
 
 KERNEL, STRIDE, PADDING = 6, 4, 1
 """Of the convolution that finds offsets."""
@@ -168,7 +168,7 @@ class Subspace(nn.Module):
 
 
 class SubspaceFusion(AbstractFusion):
-    """Two subspaces, tumour and microenvironment, whose two risks add up to the log hazard.
+    """Two subspaces, tumour and microenvironment, whose two scores add up to the model's.
 
     The slides' tokens are maps of S x S patches, read once for each subspace; the genes' tokens
     are one for each subspace.
@@ -176,9 +176,10 @@ class SubspaceFusion(AbstractFusion):
     Args:
         shapes: Size of each modality's embedding.
         heads: Attention heads.
-        dropout: Probability that an element of the vectors is dropped before the linear risk.
+        dropout: Probability that an element of the vectors is dropped before the linear scores.
         consistency: Weight of the gene-guided consistency of each subspace; it compares the
             patients of a micro-batch. 0 = none.
+        outputs: Scores a patient; 1 = the log hazard.
 
     Raises:
         ConfigError: The patches make no square, the widths do not go together, or there are not
@@ -187,7 +188,9 @@ class SubspaceFusion(AbstractFusion):
     Source: MICCAI 2024, knowledge-driven subspace fusion and gradient coordination.
     """
 
-    def __init__(self, shapes: Shapes, *, heads: int, dropout: float, consistency: float) -> None:
+    def __init__(
+        self, shapes: Shapes, *, heads: int, dropout: float, consistency: float, outputs: int = 1
+    ) -> None:
         super().__init__()
         (cells, _), (groups, width) = shapes[SLIDES], shapes[OMICS]
         side = round(cells**0.5)
@@ -197,22 +200,22 @@ class SubspaceFusion(AbstractFusion):
             Subspace(width, heads=heads, side=side) for _ in range(groups)
         )
         self.dropout = PatientDropout(dropout)
-        self.head = nn.Linear(groups * width, 1)
+        self.head = nn.Linear(groups * width, outputs)
 
-    def forward(self, embeddings: Embeddings) -> LogHazards:
-        """Return the log hazard of each patient."""
+    def forward(self, embeddings: Embeddings) -> Scores:
+        """Return each patient's scores."""
         vectors, _ = self._vectors(embeddings)
-        return self.head(vectors)[:, 0]
+        return self.head(vectors).squeeze(1)
 
     def outputs(self, embeddings: Embeddings) -> Outputs:
-        """Return the log hazards, the consistency of both subspaces, and each one's own risk."""
+        """Return the scores, the consistency of both subspaces, and each one's own scores."""
         vectors, offsets = self._vectors(embeddings)
         penalty = vectors.new_zeros(())
         if self.couples_patients:
             genes = embeddings[OMICS].unbind(1)
             penalty = self.consistency * sum(map(consistency_loss, genes, offsets), penalty)
         halves = half_scores(self.head, vectors).detach()
-        return Outputs(self.head(vectors)[:, 0], penalty, halves)
+        return Outputs(self.head(vectors).squeeze(1), penalty, halves)
 
     def _vectors(self, embeddings: Embeddings) -> tuple[Tensor, list[Tensor]]:
         patches, present = presence(embeddings[SLIDES])
@@ -224,17 +227,17 @@ class SubspaceFusion(AbstractFusion):
 
 def half_scores(
     head: nn.Linear, vectors: Float[Tensor, "patient feature"]
-) -> Float[Tensor, "patient 2"]:
-    """Return what each half of the vector adds to the head's output, with half its constant.
+) -> Float[Tensor, "patient 2 *class"]:
+    """Return what each half of the vector adds to the head's outputs, with half their constants.
 
     Args:
-        head: Of one output.
+        head: Of one output, or one a class.
         vectors: What it reads; the first half belongs to the first subspace.
 
     Source: MICCAI 2024.
     """
     parts = zip(vectors.chunk(2, 1), head.weight.chunk(2, 1), strict=True)
-    return torch.cat([part @ weight.T + head.bias / 2 for part, weight in parts], 1)
+    return torch.stack([part @ weight.T + head.bias / 2 for part, weight in parts], 1).squeeze(2)
 
 
 def consistency_loss(

@@ -1,6 +1,7 @@
-"""What every objective promises: a loss, survival curves, and whether it couples patients."""
+"""What every objective promises: a loss, and whether it couples patients; for survival, curves."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -13,15 +14,32 @@ from fusion.types import Events, LogHazards, Times
 
 
 class AbstractObjective(nn.Module, ABC):
-    """An objective over one log hazard a patient.
+    """An objective over each patient's scores and targets.
 
     `couples_patients` is True when one patient's term depends on other patients: clipping per
     patient then bounds nothing, and record-level differential privacy is refused.
+
+    Attributes:
+        targets: What it learns from, as `PatientData` and the keywords of both functions name it.
+        loss: Scores and targets to the mean loss of one site's patients.
+        confidence: Scores of a model's two halves and targets to how sure each half is of them.
 
     Source: own.
     """
 
     couples_patients: ClassVar[bool]
+    targets: ClassVar[tuple[str, ...]]
+    loss: Callable[..., Float[Tensor, ""]]
+    confidence: Callable[..., tuple[float, float] | None]
+
+
+class AbstractSurvivalObjective(AbstractObjective):
+    """An objective over one log hazard a patient.
+
+    Source: own.
+    """
+
+    targets: ClassVar[tuple[str, ...]] = ("time", "event")
 
     @abstractmethod
     def loss(self, log_hazard: LogHazards, *, time: Times, event: Events) -> Float[Tensor, ""]:
@@ -70,8 +88,8 @@ class AbstractObjective(nn.Module, ABC):
         return np.exp(-self.cumulative_hazard(log_hazard, times=times, baseline=baseline))
 
 
-class AbstractSeparableObjective(AbstractObjective):
-    """An objective whose every patient has a loss of their own, whoever else is there.
+class AbstractSeparableObjective(AbstractSurvivalObjective):
+    """A survival objective whose every patient has a loss of their own, whoever else is there.
 
     Record-level differential privacy needs this: what one patient adds can then be bounded.
 

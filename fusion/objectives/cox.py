@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from fusion.errors import ConfigError
-from fusion.objectives.base import AbstractObjective
+from fusion.objectives.base import AbstractSurvivalObjective
 from fusion.survival.baseline import Baseline
 from fusion.types import Events, LogHazards, Times
 
@@ -74,7 +74,7 @@ def _efron_correction(
     return torch.log1p(-share * torch.exp(torch.clamp(tied_hazard - at_risk, max=0.0)))
 
 
-class CoxObjective(AbstractObjective):
+class CoxObjective(AbstractSurvivalObjective):
     """Cox's partial likelihood over the site's full risk set.
 
     Args:

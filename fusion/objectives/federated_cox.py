@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fusion.objectives.base import AbstractObjective
+from fusion.objectives.base import AbstractSurvivalObjective
 from fusion.objectives.cox import CoxObjective, Ties, cox_loss
 from fusion.survival.baseline import Baseline
 from fusion.survival.bins import TimeGrid
@@ -74,7 +74,7 @@ def _observed(time: Times, grid: TimeGrid) -> Float[Tensor, "patient bin"]:
     return share
 
 
-class FederatedCoxObjective(AbstractObjective):
+class FederatedCoxObjective(AbstractSurvivalObjective):
     """Cox's partial likelihood over the risk sets of all sites.
 
     Args:

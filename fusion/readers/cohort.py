@@ -197,6 +197,7 @@ class _Parts:
             slides=self.slides,
             notes=outcomes.notes + self._remarks(),
             fingerprint=_fingerprint(described, self.slides),
+            labels=described.labels,
         )
 
     def _remarks(self) -> tuple[str, ...]:
@@ -288,6 +289,7 @@ def _fingerprint(description: SiteDescription, slides: tuple[tuple[Slide, ...], 
         total.update(hashlib.sha256(path.read_bytes()).digest())
     for leave_out in (clinical.leave_out, *(table.leave_out for table in tables)):
         total.update(repr(leave_out).encode() if leave_out else b"")
+    total.update(repr(sorted(description.labels.items())).encode() if description.labels else b"")
     for slide in (slide for patient in slides for slide in patient):
         total.update(f"{slide.mark}\n".encode())
     return total.hexdigest()

@@ -1,4 +1,4 @@
-"""Which of a site's patients train, validate and test: seeded, and balanced by event."""
+"""Which of a site's patients train, validate and test: seeded, balanced by event or by class."""
 
 import hashlib
 import hmac
@@ -12,7 +12,12 @@ from fusion.seeding import generator
 
 
 def assign_split(
-    cohort: Cohort, *, validation: float, test: float, seed: int
+    cohort: Cohort,
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    strata: Shaped[np.ndarray, " patient"] | None = None,
 ) -> Shaped[np.ndarray, " patient"]:
     """Return `train`, `validation` or `test` for each patient of a site.
 
@@ -25,10 +30,11 @@ def assign_split(
         validation: Share of all patients.
         test: Share of all patients.
         seed: The run's seed; with the site's name it decides the draw.
+        strata: What is spread evenly; None = the event.
 
     Privacy: membership of patients; it stays at the site.
 
-    Source: own (stratified by event, sizes by rounding half up).
+    Source: own (stratified, sizes by rounding half up).
     """
     number = len(cohort.patients)
     if cohort.role == "evaluate-only":
@@ -43,7 +49,8 @@ def assign_split(
     for word, share in (("test", test), ("validation", validation)):
         free = split == "train"
         wanted = min(rounded(share * number), max(int(free.sum()) - 1, 0))
-        split[draw_balanced(free, cohort.event, number=wanted, rng=rng)] = word
+        spread = cohort.event if strata is None else strata
+        split[draw_balanced(free, spread, number=wanted, rng=rng)] = word
     return split
 
 
@@ -53,7 +60,7 @@ def assign_alone(
     """Return what `assign_split` does, each patient's split by that patient alone.
 
     Under record-level privacy one patient more must not move another one to a different split.
-    The price: sizes are what they happen to be, and nothing is balanced by event.
+    The price: sizes are what they happen to be, and nothing is spread evenly.
 
     Args:
         cohort: The site's patients.
@@ -89,16 +96,17 @@ def _place(key: bytes, told: str) -> float:
 
 def draw_balanced(
     free: Bool[np.ndarray, " patient"],
-    event: Bool[np.ndarray, " patient"],
+    strata: Shaped[np.ndarray, " patient"],
     *,
     number: int,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " drawn"]:
-    """Return `number` positions among `free`, with and without event in proportion.
+    """Return `number` positions among `free`, each stratum in proportion.
 
     Args:
         free: Who may be drawn.
-        event: True = event seen.
+        strata: What is spread evenly, such as whether an event was seen; the largest value is
+            drawn first.
         number: How many to draw, at most all of `free`.
         rng: Decides who.
 
@@ -106,12 +114,14 @@ def draw_balanced(
 
     Source: own.
     """
-    seen, censored = np.flatnonzero(free & event), np.flatnonzero(free & ~event)
-    share = len(seen) / max(len(seen) + len(censored), 1)
-    with_event = min(max(rounded(number * share), number - len(censored)), len(seen))
-    return np.concatenate(
-        [rng.permutation(seen)[:with_event], rng.permutation(censored)[: number - with_event]]
-    )
+    drawn, left = [np.zeros(0, np.intp)], int(free.sum())
+    for value in np.unique(strata[free])[::-1]:
+        held = np.flatnonzero(free & (strata == value))
+        wanted = rounded(number * len(held) / left)
+        taken = min(max(wanted, number - (left - len(held))), len(held))
+        drawn.append(rng.permutation(held)[:taken])
+        number, left = number - taken, left - len(held)
+    return np.concatenate(drawn)
 
 
 def rounded(number: float) -> int:

@@ -1,7 +1,7 @@
 """A site's patients and what was measured of them, without how they fared."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from fusion.readers.bags import BagReader, Room
 from fusion.readers.formats.slide import Slide
 from fusion.readers.genomics import OmicsTable
+from fusion.readers.site import LabelRule
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Roster:
         slides: Those of each patient that have features; empty = the patient has no slide.
         notes: What the columns were taken to mean, and what was left out.
         fingerprint: SHA-256 of the tables and of the bags' names, sizes and samples.
+        labels: What its clinical columns say of classes, by name of the label.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Roster:
     slides: tuple[tuple[Slide, ...], ...]
     notes: tuple[str, ...]
     fingerprint: str
+    labels: Mapping[str, LabelRule] = field(default_factory=dict, kw_only=True)
 
     @property
     def has_slides(self) -> Bool[np.ndarray, " patient"]:

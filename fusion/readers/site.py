@@ -1,7 +1,7 @@
 """What a hospital says of its folder in `site.toml`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROLES = ("train", "evaluate-only")
@@ -94,6 +94,19 @@ class OmicsFile:
 
 
 @dataclass(frozen=True)
+class LabelRule:
+    """Which classes a label has, and which values of a clinical column make each.
+
+    Attributes:
+        column: Of the clinical table.
+        classes: Values by class; none = every value is a class of its own.
+    """
+
+    column: str
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SiteDescription:
     """What `site.toml` says.
 
@@ -104,6 +117,7 @@ class SiteDescription:
         clinical: The outcomes.
         omics: Tables by name; empty = the site has no omics.
         device: `auto`, `cpu` or `cuda`.
+        labels: What models of classes can predict here, by name.
     """
 
     name: str
@@ -112,6 +126,7 @@ class SiteDescription:
     clinical: ClinicalTable
     omics: Mapping[str, OmicsFile]
     device: str = "auto"
+    labels: Mapping[str, LabelRule] = field(default_factory=dict)
 
 
 def slide_name(written: str) -> str:

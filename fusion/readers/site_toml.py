@@ -13,6 +13,7 @@ from fusion.readers.site import (
     TIME_UNITS,
     ClinicalTable,
     FeatureFolder,
+    LabelRule,
     OmicsFile,
     SiteDescription,
     SlideTable,
@@ -29,7 +30,7 @@ from fusion.readers.toml_values import (
 )
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
-    "": ("name", "role", "device", "features", "clinical", "slides", "omics"),
+    "": ("name", "role", "device", "features", "clinical", "slides", "omics", "labels"),
     "features": ("folder", "file", "format", "encoder", "width", "missing"),
     "clinical": (
         "file", "patient", "slide", "time", "time_unit", "event", "event_value", "censored_value",
@@ -37,6 +38,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     ),
     "slides": ("file", "patient", "slide"),
     "omics table": ("file", "leave_out"),
+    "label": ("column", "classes"),
 }  # fmt: skip
 _RESERVED = ("all", "clinical", "slides", "omics")
 
@@ -66,6 +68,7 @@ def read_site_description(folder: Path) -> SiteDescription:
         clinical=_clinical(folder, clinical or {}, _section(tree, "slides")),
         omics=_omics(folder, tree.get("omics", {})),
         device=one_of(text_value(tree, "device", "auto"), DEVICES, "device"),
+        labels=read_labels(tree.get("labels", {})),
     )
 
 
@@ -186,6 +189,42 @@ def _omics_file(folder: Path, section: Mapping[str, Any], name: str) -> OmicsFil
         folder / text_value(told, "file"),
         names(told, "leave_out", called=f"omics.{name}.leave_out", example="site"),
     )
+
+
+def read_labels(section: object) -> dict[str, LabelRule]:
+    """Return the labels that a section of site.toml describes.
+
+    Args:
+        section: What stands under [labels], a table a label.
+
+    Raises:
+        SiteError: It is no such section, or a value makes two classes.
+
+    Source: own.
+    """
+    if not isinstance(section, Mapping) or not all(
+        isinstance(t, Mapping) for t in section.values()
+    ):
+        raise wrong("[labels]", "be a section a label", repr(section), "Write [labels.grade], say.")
+    return {name: _label(told, f"labels.{name}") for name, told in section.items()}
+
+
+def _label(told: Mapping[str, Any], place: str) -> LabelRule:
+    check_keys(told, _KEYS["label"], f"[{place}] in site.toml")
+    classes = told.get("classes", {})
+    if not isinstance(classes, Mapping) or any("," in name for name in classes):
+        raise wrong(
+            f"{place}.classes", "be a table of class = values, no comma in a class", repr(classes),
+            f'Write [{place}.classes] and a line such as low = ["1", "2"].',
+        )  # fmt: skip
+    values = {name: statuses(classes, name) for name in classes}
+    every = [value for made in values.values() for value in made]
+    if twice := sorted({value for value in every if every.count(value) > 1}):
+        raise wrong(
+            f"{place}.classes", "put a value into one class", f"'{twice[0]}' in two",
+            "Remove it from one of them.",
+        )  # fmt: skip
+    return LabelRule(text_value(told, "column"), values)
 
 
 def _section(tree: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

@@ -7,11 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fusion.objectives.base import AbstractObjective
-from fusion.types import Events, Times
 
 
 class Coordination:
-    """Sees both halves' own risks over one step, then mends the gradient of the last layer.
+    """Sees both halves' own scores over one step, then mends the gradient of the last layer.
 
     Args:
         fusion: The fusion network. If it tells of halves, its `head` is linear, and the first half
@@ -27,20 +26,20 @@ class Coordination:
 
     def __init__(self, fusion: nn.Module, objective: AbstractObjective, mode: str) -> None:
         self._fusion, self._objective, self._mode = fusion, objective, mode
-        self._seen: list[tuple[Tensor, Times, Events]] = []
+        self._seen: list[dict[str, Tensor]] = []
 
-    def see(self, halves: Float[Tensor, "patient 2"] | None, *, time: Times, event: Events) -> None:
+    def see(self, halves: Float[Tensor, "patient 2 *class"] | None, **targets: Tensor) -> None:
         """Remember some patients of the step; models without halves have nothing to see."""
         if halves is not None and self._mode != "none":
-            self._seen.append((halves.detach(), time, event))
+            self._seen.append({"halves": halves.detach(), **targets})
 
     def correct(self) -> None:
         """Change the gradient of the less confident half; call it between backward and step."""
         if not self._seen:
             return
         weight = self._fusion.get_parameter("head.weight")
-        halves, time, event = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
-        sure = self._objective.confidence(halves, time=time, event=event)
+        seen = {name: torch.cat([part[name] for part in self._seen]) for name in self._seen[0]}
+        sure = self._objective.confidence(**seen)
         if sure is not None and weight.grad is not None:
             weight.grad.copy_(coordinated(weight.grad, sure, self._mode))
 

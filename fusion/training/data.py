@@ -67,6 +67,7 @@ class PatientData:
         self.device = device
         self.time = torch.tensor(cohort.time, device=device)
         self.event = torch.tensor(cohort.event, device=device)
+        self.label = torch.full((len(cohort.patients),), -1, device=device)
         tables = held_tables(cohort, plan.tables)
         vector = align(
             omics_vector(cohort, tables=tables, clinical=plan.clinical), plan.scaling.names
@@ -96,6 +97,14 @@ class PatientData:
     def places(self, rows: Sequence[int]) -> Int64[Tensor, " row"]:
         """Return patients' positions as an index into this object's tensors."""
         return torch.tensor(list(rows), dtype=torch.int64, device=self.device)
+
+    def tell_label(self, label: Int64[np.ndarray, " patient"]) -> None:
+        """Keep each patient's class, as its place among the plan's classes; -1 = none."""
+        self.label = torch.tensor(label, device=self.device)
+
+    def targets(self, rows: Sequence[int], names: Sequence[str]) -> dict[str, Tensor]:
+        """Return what an objective learns from of some patients, by the names it gives them."""
+        return {name: getattr(self, name)[self.places(rows)] for name in names}
 
     def batch(self, rows: Sequence[int], keys: Sequence[int]) -> Batch:
         """Return patients with freshly drawn patches.

@@ -14,7 +14,7 @@ from fusion.encoders.patches import ChunkedEncoder, State, pool_chunks
 from fusion.modalities import SLIDES
 from fusion.models.base import FusionModel
 from fusion.training.data import PatientData
-from fusion.training.plan import SurvivalNetwork
+from fusion.training.plan import Network
 from fusion.types import Bags, Tokens
 
 CHUNK = 8192
@@ -120,13 +120,13 @@ def embed(
 
 
 @torch.no_grad()
-def log_hazards(
-    network: SurvivalNetwork,
+def scores(
+    network: Network,
     data: PatientData,
     rows: Sequence[int],
     pooled: Pooled | None = None,
-) -> Float[np.ndarray, " patient"]:
-    """Return each patient's log hazard, from all their patches and without dropout.
+) -> Float[np.ndarray, "patient *class"]:
+    """Return each patient's log hazard or logits, from all their patches and without dropout.
 
     Args:
         network: What is applied.

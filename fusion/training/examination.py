@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from fusion.classes.counts import count_classes, log_odds
 from fusion.config import EvaluationConfig
+from fusion.objectives.classification import ClassificationObjective
 from fusion.survival.baseline import LIMIT, Baseline, baseline_sums
 from fusion.survival.bins import RiskGrid, TimeGrid
 from fusion.survival.bounded import bounded_hazards, bounded_scores
@@ -17,8 +19,8 @@ from fusion.survival.curves import CensoringCurve
 from fusion.survival.moments import moments
 from fusion.survival.tallies import cell_of, count
 from fusion.training.data import PatientData
-from fusion.training.evaluation import Pooled, log_hazards
-from fusion.training.plan import SurvivalNetwork
+from fusion.training.evaluation import Pooled, scores
+from fusion.training.plan import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,8 @@ class Yardstick:
             and the Brier score are not taken.
         tau: Days; where Uno's concordance and the Brier score end.
         baseline: The federation's Breslow baseline, for objectives without one.
+        classes: Names of the classes that are predicted; none = survival. The bins of risk then
+            are bins of log odds.
 
     Source: own.
     """
@@ -41,6 +45,7 @@ class Yardstick:
     censoring: CensoringCurve | None = None
     tau: float = 0.0
     baseline: Baseline | None = None
+    classes: tuple[str, ...] = ()
 
     def to_words(self) -> dict[str, float | str | list[float]]:
         """Return scalars and lists for the wire, without what the settings already tell."""
@@ -74,13 +79,16 @@ class Yardstick:
 
 
 def examine(
-    network: SurvivalNetwork,
+    network: Network,
     data: PatientData,
     rows: Sequence[int],
     yardstick: Yardstick,
     pooled: Pooled | None = None,
 ) -> dict[str, np.ndarray]:
     """Return what a site reports of a model on some of its patients.
+
+    Of a model of classes: `class-counts`, `risk-moments` of its log odds, and `loss`, over patients
+    who have a label.
 
     Args:
         network: The model under examination.
@@ -97,7 +105,9 @@ def examine(
 
     Source: own.
     """
-    risk = log_hazards(network, data, rows, pooled)
+    if isinstance(network.objective, ClassificationObjective):
+        return _examine_classes(network, data, rows, yardstick, pooled)
+    risk = scores(network, data, rows, pooled)
     time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
     counts = count(
         risk,
@@ -109,7 +119,7 @@ def examine(
     found = {
         "outcome-counts": counts.to_array(),
         "risk-moments": moments(risk).to_array(),
-        "loss": _loss(network, risk, time=time, event=event),
+        "loss": _loss(network, risk, data, rows),
         "concordance": _three(concordance(risk, time=time, event=event)),
     }
     each = _brier(network, risk, time=time, event=event, yardstick=yardstick)
@@ -122,7 +132,7 @@ def examine(
 
 
 def examine_each(
-    network: SurvivalNetwork,
+    network: Network,
     data: PatientData,
     rows: Sequence[int],
     yardstick: Yardstick,
@@ -147,7 +157,7 @@ def examine_each(
 
     Source: own.
     """
-    risk = _readable(log_hazards(network, data, rows, pooled))
+    risk = _readable(scores(network, data, rows, pooled))
     time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
     cells = cell_of(
         risk,
@@ -165,7 +175,7 @@ def examine_each(
 
 
 def refer_each(
-    network: SurvivalNetwork,
+    network: Network,
     data: PatientData,
     rows: Sequence[int],
     time_grid: TimeGrid,
@@ -179,19 +189,37 @@ def refer_each(
 
     Source: own.
     """
-    risk = _readable(log_hazards(network, data, rows, pooled))
+    risk = _readable(scores(network, data, rows, pooled))
     time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
     return bounded_hazards(risk, time=time, event=event, time_grid=time_grid), bounded_scores(risk)
 
 
+def _examine_classes(
+    network: Network,
+    data: PatientData,
+    rows: Sequence[int],
+    yardstick: Yardstick,
+    pooled: Pooled | None,
+) -> dict[str, np.ndarray]:
+    logits = scores(network, data, rows, pooled)
+    label = data.label[data.places(rows)].cpu().numpy()
+    return {
+        "class-counts": count_classes(logits, label, yardstick.risk_grid).to_array(),
+        "risk-moments": moments(log_odds(logits).ravel()).to_array(),
+        "loss": _loss(network, logits, data, rows),
+    }
+
+
 def refer(
-    network: SurvivalNetwork,
+    network: Network,
     data: PatientData,
     rows: Sequence[int],
     time_grid: TimeGrid,
     pooled: Pooled | None = None,
 ) -> dict[str, np.ndarray]:
     """Return what the baseline hazard and the risk bins are made from, over training patients.
+
+    Of a model of classes only the bins, which are laid over the log odds of all its classes.
 
     Args:
         network: The model in question.
@@ -202,7 +230,9 @@ def refer(
 
     Source: own.
     """
-    risk = log_hazards(network, data, rows, pooled)
+    risk = scores(network, data, rows, pooled)
+    if isinstance(network.objective, ClassificationObjective):
+        return {"risk-moments": moments(log_odds(risk).ravel()).to_array()}
     time, event = data.cohort.time[list(rows)], data.cohort.event[list(rows)]
     sums = baseline_sums(risk, time=time, event=event, time_grid=time_grid)
     return {"baseline": sums.to_array(), "risk-moments": moments(risk).to_array()}
@@ -217,7 +247,7 @@ def _readable(risk: Float[np.ndarray, " patient"]) -> Float[np.ndarray, " patien
 
 
 def _brier(
-    network: SurvivalNetwork,
+    network: Network,
     risk: Float[np.ndarray, " patient"],
     *,
     time: Float[np.ndarray, " patient"],
@@ -228,28 +258,24 @@ def _brier(
     if yardstick.censoring is None:
         return None
     times = np.linspace(0.0, yardstick.tau, 101)[1:]
-    curves = network.objective.survival(risk, times=times, baseline=yardstick.baseline)
+    curves = network.survival.survival(risk, times=times, baseline=yardstick.baseline)
     return brier_contributions(
         curves, time=time, event=event, times=times, censoring=yardstick.censoring
     )
 
 
 def _loss(
-    network: SurvivalNetwork,
-    risk: Float[np.ndarray, " patient"],
-    *,
-    time: Float[np.ndarray, " patient"],
-    event: np.ndarray,
+    network: Network,
+    said: Float[np.ndarray, "patient *class"],
+    data: PatientData,
+    rows: Sequence[int],
 ) -> Float[np.ndarray, "2"]:
     """Return the summed loss and what it is a sum over: events if patients are coupled."""
-    weight = float(event.sum()) if network.objective.couples_patients else float(len(risk))
-    device = next(network.parameters()).device
+    objective, event = network.objective, data.cohort.event[list(rows)]
+    weight = float(event.sum()) if objective.couples_patients else float(len(rows))
     with torch.no_grad():
-        mean = network.objective.loss(
-            torch.tensor(risk, device=device),
-            time=torch.tensor(time, device=device),
-            event=torch.tensor(event, device=device),
-        )
+        told = torch.tensor(said, device=data.device)
+        mean = objective.loss(told, **data.targets(rows, objective.targets))
     return np.array([float(mean) * weight, weight])
 
 

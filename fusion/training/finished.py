@@ -23,7 +23,7 @@ class FinishedModel:
         arrays: Weights by name; without those of the heads that the sites keep.
         plan: What the model reads, and how it is scaled.
         run: The settings it was trained with.
-        baseline: Hazard of the federation's training patients.
+        baseline: Hazard of the federation's training patients; None for a model of classes.
         background: Mean embedding of the federation's training patients, token x width, by
             modality; empty where the run's audit used another background, or none.
         local: Whether each site has a head of its own beside it.
@@ -36,7 +36,7 @@ class FinishedModel:
     arrays: dict[str, np.ndarray]
     plan: Plan
     run: RunConfig
-    baseline: Baseline
+    baseline: Baseline | None
     background: dict[str, np.ndarray]
     local: bool
     round: int
@@ -59,11 +59,12 @@ def read_finished(path: Path) -> FinishedModel:
     """
     arrays, card = load_arrays(path)
     try:
+        plan = Plan.from_text(card["plan"])
         found = FinishedModel(
             arrays,
-            Plan.from_text(card["plan"]),
+            plan,
             from_flat(card["config"]),
-            _baseline(card["baseline"]),
+            None if plan.classes else _baseline(card["baseline"]),
             _background(card.get("background", {})),
             bool(card.get("local")),
             int(card["round"]),

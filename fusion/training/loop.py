@@ -19,8 +19,8 @@ from fusion.training.coordination import Coordination
 from fusion.training.data import Draw, PatientData
 from fusion.training.heads import head_names
 from fusion.training.optimisers import optimiser_for, rate_of
-from fusion.training.plan import SurvivalNetwork
-from fusion.types import LogHazards
+from fusion.training.plan import Network
+from fusion.types import Scores
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ StepGradient: TypeAlias = Callable[[int], float | None]
 
 
 def train_round(
-    network: SurvivalNetwork,
+    network: Network,
     data: PatientData,
     rows: Sequence[int],
     config: RunConfig,
@@ -87,7 +87,7 @@ def train_round(
 
 
 def take_steps(
-    network: SurvivalNetwork,
+    network: Network,
     config: RunConfig,
     gradient: StepGradient,
     *,
@@ -130,7 +130,7 @@ def take_steps(
 
 
 def _accumulate(
-    network: SurvivalNetwork,
+    network: Network,
     data: PatientData,
     rows: Sequence[int],
     config: TrainingConfig,
@@ -157,7 +157,7 @@ def _accumulate(
 class _Step:
     """One step's way back through the network, some patients at a time."""
 
-    network: SurvivalNetwork
+    network: Network
     data: PatientData
     draw: Draw
     watch: Coordination
@@ -165,7 +165,7 @@ class _Step:
     def back(self, rows: Sequence[int], share: float) -> float:
         """Back-propagate `share` of the loss of some patients, and return it."""
         found = self._outputs(rows)
-        loss = _loss(self.network, found.log_hazard, self.data, rows) + found.penalty
+        loss = _loss(self.network, found.scores, self.data, rows) + found.penalty
         (loss * share).backward()
         return float(loss.detach()) * share
 
@@ -173,17 +173,17 @@ class _Step:
         """Back-propagate the loss's slopes and `share` of the penalty, and return the latter."""
         found = self._outputs(rows)
         slope = torch.stack([slopes[row] for row in rows])
-        ((found.log_hazard * slope).sum() + found.penalty * share).backward()
+        ((found.scores * slope).sum() + found.penalty * share).backward()
         return float(found.penalty.detach()) * share
 
     def _outputs(self, rows: Sequence[int]) -> Outputs:
-        found, picked = _outputs(self.network, self.data, rows, self.draw), self.data.places(rows)
-        self.watch.see(found.halves, time=self.data.time[picked], event=self.data.event[picked])
+        found = _outputs(self.network, self.data, rows, self.draw)
+        self.watch.see(found.halves, **self.data.targets(rows, self.network.objective.targets))
         return found
 
 
 def _first_pass(
-    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], size: int, draw: Draw
+    network: Network, data: PatientData, rows: Sequence[int], size: int, draw: Draw
 ) -> tuple[float, Mapping[int, Tensor]]:
     """Return the loss and its slope by each patient's output; the baseline gets its gradient."""
     with torch.no_grad():
@@ -195,15 +195,11 @@ def _first_pass(
     return float(loss.detach()), dict(zip(rows, slopes, strict=True))
 
 
-def _forward(
-    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw
-) -> LogHazards:
-    return _outputs(network, data, rows, draw).log_hazard
+def _forward(network: Network, data: PatientData, rows: Sequence[int], draw: Draw) -> Scores:
+    return _outputs(network, data, rows, draw).scores
 
 
-def _outputs(
-    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw
-) -> Outputs:
+def _outputs(network: Network, data: PatientData, rows: Sequence[int], draw: Draw) -> Outputs:
     keys = data.keys(rows, draw)
     set_dropout_keys(network.model, torch.tensor(keys, dtype=torch.int64, device=data.device))
     outputs = network.model.outputs(data.batch(rows, keys))
@@ -211,11 +207,9 @@ def _outputs(
     return outputs
 
 
-def _loss(
-    network: SurvivalNetwork, outputs: LogHazards, data: PatientData, rows: Sequence[int]
-) -> Tensor:
-    picked = data.places(rows)
-    return network.objective.loss(outputs, time=data.time[picked], event=data.event[picked])
+def _loss(network: Network, outputs: Scores, data: PatientData, rows: Sequence[int]) -> Tensor:
+    objective = network.objective
+    return objective.loss(outputs, **data.targets(rows, objective.targets))
 
 
 def _choose(rows: Sequence[int], number: int, draw: Draw) -> list[int]:
@@ -233,14 +227,14 @@ def _parts(rows: Sequence[int], size: int) -> list[list[int]]:
     return parts
 
 
-def _pull(network: SurvivalNetwork, anchor: Mapping[str, Tensor], strength: float) -> None:
+def _pull(network: Network, anchor: Mapping[str, Tensor], strength: float) -> None:
     """Add FedProx's gradient: strength times the distance from the received weights."""
     for name, parameter in network.named_parameters():
         if name in anchor and parameter.grad is not None:
             parameter.grad.add_(parameter.detach() - anchor[name], alpha=strength)
 
 
-def _shrink(network: SurvivalNetwork, strength: float) -> None:
+def _shrink(network: Network, strength: float) -> None:
     """Add the sub-gradient of strength * sum of the model's |weights|, which no patient enters."""
     for parameter in network.model.parameters():
         if strength and parameter.grad is not None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fusion.config import RunConfig, TrainingConfig
-from fusion.training.plan import SurvivalNetwork
+from fusion.training.plan import Network
 
 BASELINE_SPEED = 10.0
 """The shared baseline learns so much faster than the weights; it has a handful of parameters."""
@@ -25,7 +25,7 @@ def rate_of(config: RunConfig, round_number: int) -> float:
 
 
 def optimiser_for(
-    network: SurvivalNetwork,
+    network: Network,
     config: TrainingConfig,
     rate: float,
     stacked: Mapping[str, Tensor] | None = None,

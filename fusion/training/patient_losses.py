@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from fusion.encoders.dropout import dropout_states, set_dropout_states
 from fusion.modalities import SLIDES
 from fusion.training.data import Draw, PatientData
-from fusion.training.plan import SurvivalNetwork
+from fusion.training.plan import Network
 from fusion.types import Bags, Batch
 
-REAL, RANK, TIME, EVENT, DROPOUT = "real-patches", "patch-ranks", "time", "event", "dropout"
-INPUT, PRESENT = "input:", "present:"
+REAL, RANK, DROPOUT = "real-patches", "patch-ranks", "dropout"
+INPUT, PRESENT, TARGET = "input:", "present:", "target:"
 
 
 class PatientLosses(nn.Module):
@@ -28,7 +28,7 @@ class PatientLosses(nn.Module):
     Source: own.
     """
 
-    def __init__(self, network: SurvivalNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
@@ -41,14 +41,15 @@ class PatientLosses(nn.Module):
         """Return the loss of each row of `patients`, as `patient_tensors` makes them."""
         model, objective = self.network.model, self.network.objective
         set_dropout_states(model, patients[DROPOUT])
-        log_hazard = model(_batch(patients, model.modalities))
+        scores = model(_batch(patients, model.modalities))
         set_dropout_states(model, None)
-        outcomes = (log_hazard.double(), patients[TIME].double(), patients[EVENT].double())
-        return objective(torch.stack(outcomes, 1))
+        columns = [scores.flatten(1) if scores.ndim > 1 else scores[:, None]]
+        columns += [patients[TARGET + name][:, None] for name in objective.targets]
+        return objective(torch.cat([column.double() for column in columns], 1))
 
 
 def patient_tensors(
-    network: SurvivalNetwork, data: PatientData, rows: Sequence[int], draw: Draw
+    network: Network, data: PatientData, rows: Sequence[int], draw: Draw
 ) -> dict[str, Tensor]:
     """Return what `PatientLosses` reads of some patients in one training step.
 
@@ -65,13 +66,12 @@ def patient_tensors(
 
     Source: own.
     """
-    keys, picked = data.keys(rows, draw), data.places(rows)
+    keys, targets = data.keys(rows, draw), data.targets(rows, network.objective.targets)
     batch = data.batch(rows, keys)
     numbers = torch.tensor(keys, dtype=torch.int64, device=data.device)
     found = {
-        TIME: data.time[picked],
-        EVENT: data.event[picked],
         DROPOUT: dropout_states(network.model, numbers),
+        **{TARGET + name: values for name, values in targets.items()},
     }
     for name, values in batch.inputs.items():
         found[PRESENT + name] = batch.present[name]

@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float32
 from torch import nn
 
 from fusion.config import RunConfig
-from fusion.errors import ModelFileError
+from fusion.errors import ConfigError, ModelFileError
 from fusion.modalities import OMICS, SLIDES, parts
 from fusion.models.base import FusionModel
 from fusion.models.build import build_model
-from fusion.objectives.base import AbstractObjective
+from fusion.objectives.base import AbstractObjective, AbstractSurvivalObjective
 from fusion.objectives.build import build_objective
 from fusion.objectives.intervals import Intervals
 from fusion.readers.components import Projection, transform_tables
@@ -38,6 +38,9 @@ class Plan:
         rates: The federation's events a patient-year in them.
         projections: For each table, and `slides`, of which components are read, the way to them.
         groups: Groups of genes as names of features, for a model that reads groups.
+        classes: Names of the classes that are predicted, in order; none = survival, and then
+            `edges` and `rates` are empty instead.
+        class_weights: What a patient of each class counts in the loss.
 
     Source: own.
     """
@@ -52,6 +55,8 @@ class Plan:
     rates: tuple[float, ...]
     projections: Mapping[str, Projection]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] = ()
 
     @property
     def widths(self) -> dict[str, int]:
@@ -114,6 +119,8 @@ class Plan:
                     name: projection.to_dict() for name, projection in self.projections.items()
                 },
                 "groups": dict(self.groups),
+                "classes": self.classes,
+                "class_weights": self.class_weights,
             }
         )
 
@@ -133,17 +140,19 @@ class Plan:
             projections={
                 name: Projection.from_dict(plain) for name, plain in tree["projections"].items()
             },
-            # a plan of before groups existed has none
+            # a plan of before groups or classes existed has none
             groups={name: tuple(own) for name, own in tree.get("groups", {}).items()},
+            classes=tuple(tree.get("classes", ())),
+            class_weights=tuple(tree.get("class_weights", ())),
         )
 
 
-class SurvivalNetwork(nn.Module):
+class Network(nn.Module):
     """A fusion model and the objective it is trained with; both are averaged over sites.
 
     Args:
-        model: Maps modalities to one log hazard a patient.
-        objective: Turns log hazards into a loss; may hold a shared baseline.
+        model: Maps modalities to one log hazard a patient, or one logit a class.
+        objective: Turns these scores into a loss; may hold a shared baseline.
 
     Attributes:
         couples_patients: True = one patient's part of the training loss depends on others.
@@ -157,8 +166,22 @@ class SurvivalNetwork(nn.Module):
         self.objective = objective
         self.couples_patients = objective.couples_patients or model.fusion.couples_patients
 
+    @property
+    def survival(self) -> AbstractSurvivalObjective:
+        """The objective of a network that predicts survival.
 
-def build_network(plan: Plan, config: RunConfig) -> SurvivalNetwork:
+        Raises:
+            ConfigError: It predicts classes.
+        """
+        if not isinstance(self.objective, AbstractSurvivalObjective):
+            raise ConfigError(
+                "Survival must come from a model of survival, got one of classes. Choose a model "
+                "with another objective."
+            )
+        return self.objective
+
+
+def build_network(plan: Plan, config: RunConfig) -> Network:
     """Return the run's network with its initial weights.
 
     Args:
@@ -174,9 +197,11 @@ def build_network(plan: Plan, config: RunConfig) -> SurvivalNetwork:
     Source: own.
     """
     seed = digest(config.seed, "weights")
-    model = build_model(config.model, plan.widths, seed, plan.group_places)
-    objective = build_objective(config.objective, Intervals(plan.edges), np.array(plan.rates))
-    return SurvivalNetwork(model, objective)
+    classes = len(plan.classes)
+    model = build_model(config.model, plan.widths, seed, plan.group_places, classes)
+    intervals = None if plan.classes else Intervals(plan.edges)
+    rates, told = np.array(plan.rates), plan.class_weights
+    return Network(model, build_objective(config.objective, intervals, rates, told))
 
 
 def weights(network: nn.Module) -> dict[str, np.ndarray]:

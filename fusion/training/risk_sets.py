@@ -8,15 +8,15 @@ from fusion.objectives.federated_cox import FederatedCoxObjective
 from fusion.survival.bins import TimeGrid
 from fusion.survival.risk_sets import RiskSums, risk_sums
 from fusion.training.data import PatientData
-from fusion.training.evaluation import log_hazards
-from fusion.training.plan import SurvivalNetwork
+from fusion.training.evaluation import scores
+from fusion.training.plan import Network
 
 RISK_SET = "risk-set"
 """Its name on the wire, in both directions."""
 
 
 def tell_risk_set(
-    network: SurvivalNetwork,
+    network: Network,
     data: PatientData,
     rows: Sequence[int],
     time_grid: TimeGrid,
@@ -42,7 +42,7 @@ def tell_risk_set(
     if not isinstance(network.objective, FederatedCoxObjective):
         return {}
     sums = risk_sums(
-        log_hazards(network, data, rows),
+        scores(network, data, rows),
         time=data.cohort.time[list(rows)],
         event=data.cohort.event[list(rows)],
         time_grid=time_grid,
@@ -50,9 +50,7 @@ def tell_risk_set(
     return {RISK_SET: sums.without_small_bins(max(least, 2)).to_array()}
 
 
-def beside(
-    network: SurvivalNetwork, arrays: Mapping[str, np.ndarray], time_grid: TimeGrid
-) -> SurvivalNetwork:
+def beside(network: Network, arrays: Mapping[str, np.ndarray], time_grid: TimeGrid) -> Network:
     """Return a network of the same weights whose patients are at risk together with others'.
 
     Args:
@@ -69,4 +67,4 @@ def beside(
     if RISK_SET not in arrays or not isinstance(objective, FederatedCoxObjective):
         return network
     others = RiskSums.from_array(arrays[RISK_SET], time_grid)
-    return SurvivalNetwork(network.model, objective.beside(others))
+    return Network(network.model, objective.beside(others))

@@ -40,7 +40,7 @@ def card(result: Result) -> dict[str, Any]:
         "totals": totals(result), "figure": figure,
         "scale": scale, "mark": mark(figure, scale), "chance_at": scale.at(0.5),
         "cautions": list(_cautions(result)), "origin": origin(result),
-        "together": _together(result), "not_measured": list(_not_measured(result)),
+        "together": together(result), "not_measured": list(_not_measured(result)),
         "small_sites": _small_sites(result),
     }  # fmt: skip
 
@@ -74,8 +74,8 @@ def site_totals(result: Result) -> dict[str, dict[str, int]]:
     sites = result["sites"]
     return {
         kind: {
-            key: sum(site[kind].get(key, 0) for site in sites)
-            for key in dict.fromkeys(key for site in sites for key in site[kind])
+            key: sum(site.get(kind, {}).get(key, 0) for site in sites)
+            for key in dict.fromkeys(key for site in sites for key in site.get(kind, ()))
         }
         for kind in ("patients", "events", "missing")
     }
@@ -127,8 +127,11 @@ def _cautions(result: Result) -> Iterator[str]:
     )
 
 
-def _together(result: Result) -> dict[str, Any]:
-    """Return how the model uses its modalities, or why that is not known."""
+def together(result: Result) -> dict[str, Any]:
+    """Return how the model uses its modalities, or why that is not known.
+
+    Source: own.
+    """
     audit, modalities = result["audit"], result["model"]["modalities"]
     if audit is None:
         lone = f"does not apply: the model reads one kind of data, {modality(modalities[0])}"

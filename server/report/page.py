@@ -11,7 +11,8 @@ from server.report import words
 from server.report.alerts import alerts
 from server.report.attacks import attacks
 from server.report.budget import budget
-from server.report.card import card, site_totals
+from server.report.card import card, site_totals, together
+from server.report.classes import class_card, class_forest, confusions
 from server.report.interaction import interaction
 from server.report.markup import TEMPLATES
 from server.report.ranking import forest, not_interpretable
@@ -61,11 +62,10 @@ def render(result: Mapping[str, Any], attack: Mapping[str, Any] | None = None) -
     if attack is not None:
         validate_attack(attack)
         result = {**result, "not_measured": [t for t in result["not_measured"] if t != NO_ATTACK]}
-    evaluation, audit = result["evaluation"], result["audit"]
+    audit = result["audit"]
+    shown = _of_classes(result) if "classes" in result["evaluation"] else _of_survival(result)
     return environment().get_template("page").render(
-        result=result, style=STYLE, card=card(result), forest=forest(evaluation),
-        survival=kaplan_meier(evaluation["curves"]["groups"]),
-        calibration=calibration(evaluation["calibration"]),
+        result=result, style=STYLE, **shown,
         interaction=interaction(audit, result["model"]["modalities"]) if audit else None,
         alerts=alerts(result.get("alerts", ())), trace=trace(result),
         training=training(result), held_out=_held_out(result), lacks=_lacks(result),
@@ -73,6 +73,25 @@ def render(result: Mapping[str, Any], attack: Mapping[str, Any] | None = None) -
         totals=site_totals(result),
         attack=attack, attacks=attacks(attack, result),
     )  # fmt: skip
+
+
+def _of_survival(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the sections of a model of survival show."""
+    evaluation = result["evaluation"]
+    return {
+        "classes": None, "card": card(result), "forest": forest(evaluation),
+        "survival": kaplan_meier(evaluation["curves"]["groups"]),
+        "calibration": calibration(evaluation["calibration"]),
+    }  # fmt: skip
+
+
+def _of_classes(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the sections of a model of classes show."""
+    evaluation = result["evaluation"]
+    return {
+        "classes": class_card(result), "card": {"together": together(result)},
+        "forest": class_forest(evaluation), "confusions": confusions(evaluation),
+    }  # fmt: skip
 
 
 def _held_out(result: Mapping[str, Any]) -> frozenset[str]:

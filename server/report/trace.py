@@ -57,7 +57,8 @@ def trace(result: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     shown = _thinned(audited)
     modalities = result["model"]["modalities"]
-    measures = _measures(modalities)
+    ranking = "AUC" if "classes" in result["evaluation"] else "Concordance"
+    measures = _measures(modalities, ranking)
     rounds = Axis(audited[0]["round"], max(audited[-1]["round"], audited[0]["round"] + 1), 0.0, 1.0)
     names = [site["name"] for site in shown[-1]["audit"].get("sites", ())]
     ranges = [_range(shown, one, [None, *names]) for one in measures]
@@ -70,7 +71,7 @@ def trace(result: Mapping[str, Any]) -> dict[str, Any] | None:
         "legend": [modality(name) for name in modalities],
         "left_out": len(audited) - len(shown),
         "first": rounds.low, "last": audited[-1]["round"], "split": audited[0]["audit"]["split"],
-        "background": audited[0]["audit"]["background"],
+        "background": audited[0]["audit"]["background"], "ranking": ranking,
     }  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def _thinned(audited: Sequence[Round]) -> list[Round]:
     return [audited[place] for place in sorted(places)]
 
 
-def _measures(modalities: Sequence[str]) -> tuple[Measure, ...]:
+def _measures(modalities: Sequence[str], ranking: str) -> tuple[Measure, ...]:
     alone = [
         (modality(name), f"k{index}", _share(name)) for index, name in enumerate(modalities, 1)
     ]
@@ -95,7 +96,7 @@ def _measures(modalities: Sequence[str]) -> tuple[Measure, ...]:
             100.0,
         ),
         Measure("Each alone, %", alone, 0.0, 5.0, 100.0),
-        Measure("Concordance", [("concordance", "g0", _ranking)], 0.4, 0.8, 1.0),
+        Measure(ranking, [(ranking.lower(), "g0", _ranking)], 0.4, 0.8, 1.0),
     )
 
 

@@ -26,16 +26,20 @@ def training(result: Mapping[str, Any]) -> dict[str, Any] | None:
     if not rounds:
         return None
     chosen = next((r for r in rounds if r["round"] == result["model"]["chosen_round"]), None)
+    of_classes = "classes" in result["evaluation"]
+    title = "Validation AUC" if of_classes else "Validation concordance"
     failures = [{"round": r["round"]} | failure for r in rounds for failure in r["failed"]]
     return {
-        "concordance": concordance_panel(rounds, chosen), "loss": loss_panel(rounds),
+        "concordance": concordance_panel(rounds, chosen, title), "loss": loss_panel(rounds),
         "failures": failures, "chosen": chosen,
         "events": [event["sentence"] for event in result["events"]],
         "refused": [r["round"] for r in rounds if not r["accepted"]],
     }  # fmt: skip
 
 
-def concordance_panel(rounds: Sequence[Round], chosen: Round | None) -> dict[str, Any] | None:
+def concordance_panel(
+    rounds: Sequence[Round], chosen: Round | None, title: str = "Validation concordance"
+) -> dict[str, Any] | None:
     """Return the validation concordance over the rounds with its band, the chosen round marked.
 
     Source: own.
@@ -47,7 +51,7 @@ def concordance_panel(rounds: Sequence[Round], chosen: Round | None) -> dict[str
         return None
     bounded = [(r, c) for r, c in known if c["low"] is not None and c["high"] is not None]
     lowest = min([0.5, *(c["value"] for _, c in known), *(c["low"] for _, c in bounded)])
-    frame = _frame(rounds, lowest, 1.0, "Validation concordance")
+    frame = _frame(rounds, lowest, 1.0, title)
     upper, lower = (frame.place([(r, c[key]) for r, c in bounded]) for key in ("high", "low"))
     values = [(r, c["value"]) for r, c in known]
     mark = [point for point in values if chosen and point[0] == chosen["round"]]

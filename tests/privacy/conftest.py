@@ -11,7 +11,7 @@ from fusion.objectives.build import build_objective
 from fusion.objectives.intervals import Intervals
 from fusion.sections import ObjectiveConfig
 from fusion.training.patient_losses import DROPOUT, PatientLosses
-from fusion.training.plan import SurvivalNetwork
+from fusion.training.plan import Network
 
 WIDTHS = {"slides": 6, "omics": 9}
 SIZES = {
@@ -39,7 +39,7 @@ def losses_of():
                 parameter += 0.3 * torch.randn(parameter.shape, generator=random)
         rates = np.full(len(INTERVALS), 0.2)
         term = build_objective(ObjectiveConfig(name=objective), INTERVALS, rates)
-        return PatientLosses(SurvivalNetwork(built, term)).train()
+        return PatientLosses(Network(built, term)).train()
 
     return losses_of
 

@@ -11,7 +11,7 @@ from flwr.clientapp import ClientApp
 
 from fusion.errors import ConcordError, ConfigError
 from fusion.models.entries import MODELS
-from fusion.objectives.build import OBJECTIVES
+from fusion.objectives.build import OBJECTIVES, SURVIVAL_OBJECTIVES
 from server.aggregation import STRATEGIES
 from simulations.federation import InlineGrid, run_inline
 
@@ -53,7 +53,7 @@ def test_every_model_runs(tiny, lead, name):
     assert (result["audit"] is None) == (len(result["model"]["modalities"]) == 1)
 
 
-@pytest.mark.parametrize("name", list(OBJECTIVES))
+@pytest.mark.parametrize("name", SURVIVAL_OBJECTIVES)
 def test_every_objective_runs(tiny, lead, name):
     result = lead(tiny({"objective.name": name, "rounds": 1})).result
     assert result["model"]["couples_patients"] == OBJECTIVES[name].couples_patients

@@ -12,7 +12,9 @@ TEMPLATE = """\
 {{ over.alerts(alerts) }}
 <section{% if interaction.rows | length < 20 %} class="keep"{% endif %}>
 {% set audit = result.audit %}
-<p>Every patient's score is taken apart into what each kind of data adds by itself and what only
+{% set of_classes = result.model.objective == "classification" %}
+<p>Every patient's score{{ " for the class that the model predicts" if of_classes }} is taken
+apart into what each kind of data adds by itself and what only
 their combination adds (the <em>interaction</em>). A hidden kind of data is replaced by
 “{{ audit.background }}”. Measured on {{ audit.patients | count(audit.split ~ " patient") }}
 with the model of round {{ audit.round }}
@@ -73,9 +75,10 @@ noise of a useful size can hide are left out.</p>
 {% set signed = interaction.signed %}
 {% if signed.get("synergy") is number and signed.get("redundancy") is number %}
 <p>By sign, the share of {{ interaction.rows[0].figure.value | percent }} divides into
-{{ signed.synergy | percent }} where the combination predicts a higher risk than the sum of its
-parts (synergy) and {{ signed.redundancy | percent }} where it predicts a lower one
-(redundancy).</p>
+{{ signed.synergy | percent }} where the combination predicts
+{{ "the class more strongly" if of_classes else "a higher risk" }} than the sum of its
+parts (synergy) and {{ signed.redundancy | percent }} where it predicts
+{{ "it less strongly" if of_classes else "a lower one" }} (redundancy).</p>
 {% endif %}
 {% set between = interaction.heterogeneity %}
 {% if between and between.get("i_squared") is none %}
@@ -109,8 +112,10 @@ patients.</p>
 {% if interaction.matrix %}
 <section class="keep">
 <h3>What moves the score, and which way</h3>
-<p>Mean contributions in log-hazard, signs kept: above 0 they raise the predicted risk. On the
-diagonal what each kind gives alone, beside it half of what each two give together (the matrix of
+<p>Mean contributions in {{ "logit of the predicted class" if of_classes else "log-hazard" }},
+signs kept: above 0 they raise {{ "its probability" if of_classes else "the predicted risk" }}.
+On the diagonal what each kind gives alone, beside it half of what each two give together (the
+matrix of
 InterSHAP; it sums to the mean score above its background).</p>
 <div class="wide">
 <table class="narrow matrix">
@@ -149,7 +154,7 @@ The size is the mean without signs.</p>
 </table>
 </section>
 {% endif %}
-{% if interaction.ranking %}
+{% if interaction.ranking and not of_classes %}
 <h3>What the combination buys in ranking</h3>
 <p>Concordance of the same patients, compared within their sites, when parts of the score are
 taken away.</p>

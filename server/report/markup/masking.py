@@ -21,20 +21,21 @@ TEMPLATE = """\
 SCALES = """\
 {% if audit.get("scales") %}
 <section class="keep">
-<h3>The same on scales that read time</h3>
+<h3>The same on {{ "the scale of probabilities" if of_classes else "scales that read time" }}</h3>
 <p>{{ audit.scales[0].warning }}</p>
 <table class="narrow">
 <thead><tr><th scope="col">Scale</th><th scope="col" class="num">Years</th>
 <th scope="col" class="num">Together</th><th scope="col" class="num">95% interval</th></tr></thead>
 <tbody>
-<tr class="overall"><th scope="row">log-hazard</th><td class="num">any</td>
+<tr class="overall"><th scope="row">{{ "logit" if of_classes else "log-hazard" }}</th>
+<td class="num">{{ "–" if of_classes else "any" }}</td>
 {% set figure = audit.shares.local %}
 <td class="num strong">{{ figure.value | percent }}</td>
 <td class="num">{{ figure | percent_interval }}</td></tr>
 {% for scale in audit.scales %}
 {% set figure = scale.shares.local %}
 <tr><th scope="row">{{ scale.scale | replace("-", " ") }}</th>
-<td class="num">{{ (scale.horizon_days / 365.25) | number(1) }}</td>
+<td class="num">{{ "–" if of_classes else (scale.horizon_days / 365.25) | number(1) }}</td>
 {% if figure.value is none %}
 <td colspan="2" class="absent">{{ figure | why_not }}</td>
 {% else %}

@@ -17,10 +17,11 @@ before any test figure was computed.
 {% endif %}</p>
 <div class="panels two">
 {% if training.concordance is none %}
-<p class="absent">Validation concordance: not measured.</p>
+<p class="absent">Validation {{ "concordance" if classes is none else "AUC" }}: not measured.</p>
 {% else %}
-<figure><figcaption>Concordance, validation patients</figcaption>
-{{ draw.panel(training.concordance, "Validation concordance over the rounds") }}</figure>
+<figure><figcaption>{{ "Concordance" if classes is none else "AUC, mean of the classes" }},
+validation patients</figcaption>
+{{ draw.panel(training.concordance, "Validation figure over the rounds") }}</figure>
 {% endif %}
 {% if training.loss is not none %}
 <figure><figcaption>Loss

@@ -65,7 +65,7 @@ only.{% endif %}</p>
 {% for name in trace.legend %}
 <th scope="col" class="num">{{ name | capitalize }}</th>
 {% endfor %}
-<th scope="col" class="num">Concordance</th>
+<th scope="col" class="num">{{ trace.ranking }}</th>
 <th scope="col" class="num">95% interval</th></tr></thead>
 <tbody>
 {% for row in trace.table %}

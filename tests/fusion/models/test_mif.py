@@ -21,7 +21,7 @@ LGG, BRCA = (384, 128, 64), (256, 64)
 def make(modalities=THREE, *, size=6, heads=2, hidden=(5,), **options):
     torch.manual_seed(0)
     shapes = {name: Shape(1, size) for name in modalities}
-    return Mif(shapes, heads=heads, hidden=hidden, dropout=0.0, **options).double().eval()
+    return Mif(shapes, heads=heads, sizes=(*hidden, 1), dropout=0.0, **options).double().eval()
 
 
 def features(modalities=THREE, *, patients=3, size=6):
@@ -224,4 +224,4 @@ def test_too_few_features_are_refused():
 def test_modalities_of_different_size_are_refused():
     shapes = {"rna": Shape(1, 5), "cnv": Shape(6, 4)}
     with pytest.raises(ConfigError, match=r"equally many tokens of each modality, .* got 5, 6"):
-        Mif(shapes, heads=1, hidden=(3,), dropout=0.0)
+        Mif(shapes, heads=1, sizes=(3, 1), dropout=0.0)

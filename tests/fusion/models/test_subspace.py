@@ -39,8 +39,8 @@ def fusion():
 
 def test_the_two_halves_add_up_to_the_log_hazard(fusion):
     found = fusion.outputs(embeddings())
-    torch.testing.assert_close(found.halves.sum(1), found.log_hazard, rtol=0, atol=1e-14)
-    torch.testing.assert_close(fusion(embeddings()), found.log_hazard, rtol=0, atol=0)
+    torch.testing.assert_close(found.halves.sum(1), found.scores, rtol=0, atol=1e-14)
+    torch.testing.assert_close(fusion(embeddings()), found.scores, rtol=0, atol=0)
 
 
 def test_a_half_is_its_own_weights_and_half_the_constant():

@@ -4,7 +4,7 @@ import torch
 
 from fusion.config import ObjectiveConfig
 from fusion.errors import ConfigError
-from fusion.objectives.build import OBJECTIVES, build_objective
+from fusion.objectives.build import OBJECTIVES, SURVIVAL_OBJECTIVES, build_objective
 from fusion.objectives.cox import CoxObjective
 from fusion.objectives.federated_cox import FederatedCoxObjective
 from fusion.objectives.intervals import Intervals
@@ -12,7 +12,7 @@ from fusion.objectives.intervals import Intervals
 INTERVALS = Intervals((0.0, 200.0, 700.0))
 
 
-@pytest.fixture(params=list(OBJECTIVES))
+@pytest.fixture(params=SURVIVAL_OBJECTIVES)
 def objective(request):
     return build_objective(ObjectiveConfig(name=request.param), INTERVALS, np.array([0.1, 0.3]))
 
@@ -24,7 +24,9 @@ def patients(number=20):
 
 
 def test_there_are_four_objectives():
-    assert list(OBJECTIVES) == ["cox", "federated-cox", "discrete-time", "piecewise-exponential"]
+    survival = ["cox", "federated-cox", "discrete-time", "piecewise-exponential"]
+    assert list(OBJECTIVES) == [*survival, "classification"]
+    assert list(SURVIVAL_OBJECTIVES) == survival
 
 
 def test_every_objective_says_whether_it_couples_patients(objective):

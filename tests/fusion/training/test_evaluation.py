@@ -5,7 +5,7 @@ import torch
 import fusion.training.evaluation as evaluation
 from fusion.models.entries import MODELS
 from fusion.training.data import PatientData
-from fusion.training.evaluation import embed, embed_mean_input, log_hazards
+from fusion.training.evaluation import embed, embed_mean_input, scores
 from fusion.training.plan import build_network
 
 ROWS = list(range(24))
@@ -14,9 +14,9 @@ ROWS = list(range(24))
 @pytest.mark.parametrize("pooling", ["mean", "attention", "queries"])
 def test_chunks_change_nothing(data, plan, settings, monkeypatch, pooling):
     network = build_network(plan, settings({"model.pooling": pooling}))
-    whole = log_hazards(network, data, ROWS)
+    whole = scores(network, data, ROWS)
     monkeypatch.setattr(evaluation, "CHUNK", 7)
-    np.testing.assert_allclose(log_hazards(network, data, ROWS), whole, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(scores(network, data, ROWS), whole, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "attention", "queries"])
@@ -30,9 +30,7 @@ def test_chunks_are_exact_in_double_precision(data, plan, settings, monkeypatch,
 
 def test_all_patches_are_read_however_few_are_drawn_in_training(cohort, plan, network, data):
     fewer = PatientData(cohort, plan, max_patches=1)
-    np.testing.assert_array_equal(
-        log_hazards(network, fewer, ROWS), log_hazards(network, data, ROWS)
-    )
+    np.testing.assert_array_equal(scores(network, fewer, ROWS), scores(network, data, ROWS))
 
 
 def test_evaluation_is_the_models_forward_without_dropout(cohort, plan, network):
@@ -40,17 +38,17 @@ def test_evaluation_is_the_models_forward_without_dropout(cohort, plan, network)
     network.eval()
     with torch.no_grad():
         direct = network.model(everything.batch(ROWS, [0] * 24)).double().numpy()
-    np.testing.assert_allclose(log_hazards(network, everything, ROWS), direct, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(scores(network, everything, ROWS), direct, rtol=0, atol=2e-6)
 
 
 def test_a_patients_risk_does_not_depend_on_the_others(network, data):
-    together = log_hazards(network, data, ROWS)
-    alone = [log_hazards(network, data, [row])[0] for row in ROWS]
+    together = scores(network, data, ROWS)
+    alone = [scores(network, data, [row])[0] for row in ROWS]
     np.testing.assert_allclose(alone, together, rtol=0, atol=2e-6)
 
 
 def test_risks_come_in_the_order_asked_for(network, data):
-    one, other = log_hazards(network, data, [3, 8]), log_hazards(network, data, [8, 3])
+    one, other = scores(network, data, [3, 8]), scores(network, data, [8, 3])
     np.testing.assert_allclose(one, other[::-1], rtol=0, atol=2e-6)
 
 
@@ -60,8 +58,8 @@ def test_every_model_ranks_patients_and_nobody(cohort, plan, settings, name):
     narrow = type(plan)(**{**vars(plan), "modalities": taken})
     network = build_network(narrow, settings({"model.name": name}))
     data = PatientData(cohort, narrow, max_patches=8)
-    assert np.isfinite(log_hazards(network, data, ROWS)).all()
-    assert log_hazards(network, data, []).shape == (0,)
+    assert np.isfinite(scores(network, data, ROWS)).all()
+    assert scores(network, data, []).shape == (0,)
 
 
 def test_embeddings_say_who_has_what(network, data, cohort):

@@ -10,7 +10,7 @@ from fusion.survival.calibration import BrierSums
 from fusion.survival.curves import CensoringCurve
 from fusion.survival.moments import MomentSums
 from fusion.survival.tallies import OutcomeCounts
-from fusion.training.evaluation import log_hazards
+from fusion.training.evaluation import scores
 from fusion.training.examination import Yardstick, examine, refer
 from fusion.training.plan import build_network
 
@@ -54,7 +54,7 @@ def test_a_test_reports_uno_and_brier_too(network, data):
 
 def test_the_sites_concordance_is_that_of_lifelines(network, data):
     concordant, comparable, error = examine(network, data, ROWS, PLAIN)["concordance"]
-    risk = log_hazards(network, data, ROWS)
+    risk = scores(network, data, ROWS)
     expected = concordance_index(data.cohort.time, -risk, data.cohort.event)
     assert concordant / comparable == pytest.approx(expected)
     assert error > 0
@@ -67,7 +67,7 @@ def test_counts_and_moments_are_those_of_the_patients(network, data):
     )
     assert (counts.patients, counts.events) == (24, int(data.cohort.event.sum()))
     moments = MomentSums.from_array(found["risk-moments"])
-    assert moments.centre == pytest.approx(log_hazards(network, data, ROWS).mean())
+    assert moments.centre == pytest.approx(scores(network, data, ROWS).mean())
 
 
 def test_a_coupled_loss_is_summed_over_events(network, data):
@@ -75,7 +75,7 @@ def test_a_coupled_loss_is_summed_over_events(network, data):
 
     total, weight = examine(network, data, ROWS, PLAIN)["loss"]
     assert weight == data.cohort.event.sum()
-    risk = torch.tensor(log_hazards(network, data, ROWS))
+    risk = torch.tensor(scores(network, data, ROWS))
     mean = cox_loss(risk, time=data.time, event=data.event).item()
     assert total == pytest.approx(mean * weight)
 

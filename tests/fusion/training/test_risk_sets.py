@@ -7,7 +7,7 @@ from fusion.survival.bins import TimeGrid
 from fusion.survival.risk_sets import RiskSums, risk_sums
 from fusion.training import loop
 from fusion.training.data import Draw
-from fusion.training.evaluation import log_hazards
+from fusion.training.evaluation import scores
 from fusion.training.plan import build_network, weights
 from fusion.training.risk_sets import RISK_SET, beside, tell_risk_set
 
@@ -30,7 +30,7 @@ def others():
 
 def test_a_site_tells_the_hazards_of_the_received_model_without_small_bins(shared, data):
     told = RiskSums.from_array(tell_risk_set(shared, data, ROWS, GRID)[RISK_SET], GRID)
-    risk, cohort = log_hazards(shared, data, ROWS), data.cohort
+    risk, cohort = scores(shared, data, ROWS), data.cohort
     exact = risk_sums(risk, time=cohort.time, event=cohort.event, time_grid=GRID)
     assert 1 in exact.patients
     np.testing.assert_array_equal(told.to_array(), exact.without_small_bins().to_array())
