@@ -242,3 +242,25 @@ def test_a_private_run_whose_sites_keep_their_counts_needs_no_class_weights(
     found = lead(tiny({**changes, "objective.class-weights": "none"}, sites=own_graded)).result
     assert {site["unlabelled"] for site in found["sites"]} == {0}
     assert found["evaluation"]["pooled"]["auc"]["value"] is None
+
+
+def test_a_policy_with_noise_on_sums_over_time_refuses_classes(
+    tiny, lead, own_graded, private, write_policy
+):
+    for site in own_graded.iterdir():
+        write_policy(site, exact=("counts",), noised={"test": "gaussian:4"})
+    changes = private | RUN | {"objective.cuts": ""}
+    with pytest.raises(FederationError, match="must be of an objective of survival, got test in"):
+        lead(tiny(changes, sites=own_graded))
+
+
+def test_the_audit_of_the_predicted_class_may_leave_with_noise(
+    tiny, lead, own_graded, private, write_policy
+):
+    for site in own_graded.iterdir():
+        noised = {"audit": "gaussian:1.5"}
+        write_policy(site, epsilon=6.0, exact=("counts", "test"), noised=noised)
+    found = lead(tiny(private | RUN | {"objective.cuts": ""}, sites=own_graded)).result
+    validate(found)
+    assert found["audit"]["noised"]
+    assert found["audit"]["patients"] > 0
