@@ -37,8 +37,8 @@ def patients_for(losses, number, patches):
         "input:omics": torch.randn(number, WIDTHS["omics"], generator=random),
         "present:slides": torch.ones(number, dtype=torch.bool),
         "present:omics": torch.ones(number, dtype=torch.bool),
-        "time": torch.rand(number, generator=random).double() * 3000,
-        "event": torch.rand(number, generator=random) > 0.5,
+        "target:time": torch.rand(number, generator=random).double() * 3000,
+        "target:event": torch.rand(number, generator=random) > 0.5,
         "dropout": torch.randint(2**60, (number, layers), generator=random),
     }
 

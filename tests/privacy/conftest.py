@@ -65,8 +65,8 @@ def patients_for():
             "input:omics": torch.randn(6, 9, generator=random) * has_omics[:, None],
             "present:slides": mask.any(1),
             "present:omics": has_omics,
-            "time": torch.tensor([50.0, 250.0, 320.0, 800.0, 3000.0, 0.0]).double(),
-            "event": torch.tensor([True, False, True, True, False, False]),
+            "target:time": torch.tensor([50.0, 250.0, 320.0, 800.0, 3000.0, 0.0]).double(),
+            "target:event": torch.tensor([True, False, True, True, False, False]),
             DROPOUT: torch.randint(2**60, (6, layers), generator=random),
         }
 

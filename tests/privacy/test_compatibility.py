@@ -17,7 +17,7 @@ def test_a_loss_is_refused_exactly_if_it_couples_patients(name):
     if not OBJECTIVES[name].couples_patients:
         check_loss(OBJECTIVES[name], name)
         return
-    told = f"got '{name}', which couples patients.* Use objective.name = discrete-time or"
+    told = f"got '{name}', which couples patients.* Use objective.name = discrete-time, "
     with pytest.raises(PrivacyError, match=told):
         check_loss(OBJECTIVES[name], name)
 

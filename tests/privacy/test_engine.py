@@ -43,7 +43,7 @@ def written_out(value):
 def summed(losses, patients, engine="factored"):
     """The clipped sum of a step as one vector, taken from what the optimiser would see."""
     NoisyGradient(losses, PLAN, engine=engine, randomness=Silence()).step(
-        [patients] if len(patients["time"]) else []
+        [patients] if len(patients["target:time"]) else []
     )
     vector = torch.cat([p.grad.flatten() for p in losses.parameters()]).double()
     losses.zero_grad()
@@ -53,7 +53,7 @@ def summed(losses, patients, engine="factored"):
 def largest_change(losses, patients, pick, engine="factored"):
     """How far the sum moves, in units of the clip, when any one of the patients is left out."""
     whole = summed(losses, patients, engine)
-    places = range(len(patients["time"]))
+    places = range(len(patients["target:time"]))
     without = [pick(patients, [p for p in places if p != left_out]) for left_out in places]
     moved = [(whole - summed(losses, rest, engine)).norm() for rest in without]
     return float(max(moved)) / PLAN.max_grad_norm
@@ -63,7 +63,7 @@ def adversarial(patients):
     """The second patient's data are as large as they can be, the last one's gradient infinite."""
     changed = {name: value.clone() for name, value in patients.items()}
     changed["input:omics"][1] = 1e6
-    changed["time"][1], changed["event"][1] = 1e5, True
+    changed["target:time"][1], changed["target:event"][1] = 1e5, True
     changed["input:omics"][5] = 3e38
     changed["input:slides"][5, 0] = -3e38
     return changed
@@ -110,7 +110,7 @@ def test_whoever_the_patients_are_one_moves_the_sum_by_at_most_the_clip(
     seed, scale, place, gated, patients_for, pick_patients
 ):
     patients = patients_for(gated, seed)
-    for name in ("input:omics", "input:slides", "time"):
+    for name in ("input:omics", "input:slides", "target:time"):
         patients[name][place] *= scale
     assert largest_change(gated, patients, pick_patients) <= ROUNDING
 
@@ -127,7 +127,7 @@ def cox():
 
         def forward(self, patients):
             risk = self.risk(patients["input:omics"])[:, 0]
-            loss = cox_loss(risk, time=patients["time"], event=patients["event"])
+            loss = cox_loss(risk, time=patients["target:time"], event=patients["target:event"])
             return loss.expand(len(risk))
 
     return Cox()
@@ -136,7 +136,7 @@ def cox():
 @HOOKS
 def test_the_test_of_neighbours_fails_for_cox(cox, gated, patients_for, pick_patients):
     patients = patients_for(gated)
-    patients["time"] = torch.tensor([50.0, 250.0, 320.0, 800.0, 3000.0, 900.0]).double()
+    patients["target:time"] = torch.tensor([50.0, 250.0, 320.0, 800.0, 3000.0, 900.0]).double()
     patients["input:omics"] = 3 * torch.randn(6, 9, generator=torch.Generator().manual_seed(5))
     assert largest_change(cox, patients, pick_patients, "hooks") > 1.2
 
