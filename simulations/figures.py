@@ -127,8 +127,7 @@ def _own(trial: Trial, result: Mapping[str, Any]) -> Row:
 def _mean_over_sites(rows: Sequence[Row], trainers: int) -> Row:
     """Return the row of a fold's local setting."""
     told = {
-        key: rows[0][key].get(key)
-        for key in (*KEYS, "seed", "others", "test", "test_events", "steps")
+        key: rows[0].get(key) for key in (*KEYS, "seed", "others", "test", "test_events", "steps")
     }
     audited = dict.fromkeys(name for row in rows for name in row if "." in name)
     names = [*AVERAGED, *(name for name in audited if not is_error(name))]
